@@ -1,0 +1,372 @@
+// The choice of axes: which loops are split, run as vectors, copied into tiles, or spread over threads.
+//
+// The heuristic weighs every candidate vector axis with the same small cost model: a node costs its
+// iterations, divided by the lanes where it becomes a vector, and a load whose lanes lie apart gains
+// nothing. Then loops whose body re-reads values that do not depend on them are copied (a register
+// tile), and one loop of independent iterations is given to the threads. Its result is a list of
+// moves, which a search may replace.
+//
+// Rejected: choosing by the shape of known kernels (matrix-vector, matrix-matrix). The model needs no
+// such names, and sees in an unpacking of bits what it sees in a matrix of floats.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "codegen/lower.h"
+#include "core/error.h"
+#include "ops/linear_form.h"
+#include "ops/rules.h"
+
+namespace niwaki {
+namespace {
+
+// What the heuristic looks at: the nodes of a kernel and its loops.
+struct Loops {
+  std::vector<UOp> nodes;
+  std::vector<UOp> outputs;  // the store's ranges, outermost first
+  std::vector<UOp> reduces;  // distinct ranges of reduces
+
+  explicit Loops(const UOp& ast) : nodes(toposort(ast)) {
+    const UOp& store = ast[0];
+    outputs.assign(store->src.begin() + 3, store->src.end());
+    for (const UOp& u : nodes) {
+      bool reduce = u->op == Op::Range && u->get<RangeInfo>().kind == AxisKind::Reduce;
+      if (reduce) reduces.push_back(u);
+    }
+  }
+};
+
+double trips(const UOp& range) { return double(std::max<int64_t>(range[0]->hi, 1)); }
+
+// Iterations of each node: the product of the loops it cannot be hoisted out of.
+double iterations(const UOp& u, const Loops& loops) {
+  double n = 1;
+  for (const std::vector<UOp>* list : {&loops.outputs, &loops.reduces}) {
+    RangeSet counted = 0;
+    for (const UOp& r : *list) {
+      RangeSet bit = range_bit(r->get<RangeInfo>().id);
+      if ((u->ranges & bit) && !(counted & bit)) n *= trips(r);
+      counted |= bit;
+    }
+  }
+  return n;
+}
+
+double node_cost(const UOp& u) {
+  switch (u->op) {
+    case Op::Exp2:
+    case Op::Log2:
+    case Op::Sin: return 15;
+    case Op::Div:
+    case Op::Sqrt: return 5;
+    case Op::Const:
+    case Op::Param:
+    case Op::Range:
+    case Op::Sink: return 0;
+    default: return 1;
+  }
+}
+
+// An index computation: cheap, and mostly hoisted or folded into addresses.
+bool is_address(const UOp& u) { return u->dtype == i64 || u->op == Op::Range; }
+
+// How the element index moves from one iteration of `r` to the next; null if not by a constant.
+std::optional<int64_t> stride(const UOp& at, const UOp& r) {
+  UOp next = simplify(substitute(at, {{r, r + index(1)}}) - at);
+  if (const int64_t* c = const_int(next)) return *c;
+  return std::nullopt;
+}
+
+// Whether `lanes` consecutive iterations of r, from a multiple of lanes on, read one short stretch.
+bool reads_together(const UOp& at, const UOp& r, int64_t lanes) {
+  UOp base = r * index(lanes);
+  UOp first = simplify(substitute(at, {{r, base}}));
+  UOp last = simplify(substitute(at, {{r, base + index(lanes - 1)}}));
+  UOp middle = simplify(substitute(at, {{r, base + index(lanes / 2)}}));
+  UOp span = simplify(last - first);
+  UOp half = simplify(middle - first);
+  const int64_t* s = const_int(span);
+  const int64_t* h = const_int(half);
+  return s && h && *s >= 0 && *s < 2 * lanes && *h >= 0 && *h <= *s;
+}
+
+bool divides(const UOp& range, int64_t n) {
+  const int64_t* end = const_int(range[0]);
+  return end && *end % n == 0;
+}
+
+// Cost of the kernel with `r` (null: no axis) as vectors of `lanes`.
+double vector_cost(const Loops& loops, const UOp& r, int64_t lanes) {
+  double total = 0;
+  RangeSet bit = r ? range_bit(r->get<RangeInfo>().id) : 0;
+  for (const UOp& u : loops.nodes) {
+    bool memory = u->op == Op::Load || u->op == Op::Store;
+    if (is_address(u) && !memory) continue;
+    double n = iterations(u, loops);
+    if (u->op == Op::Store) {
+      for (const UOp& o : loops.outputs) n = std::max(n, trips(o));
+    }
+    double cost = n * node_cost(u);
+    bool varies = r && (u->ranges & bit);
+    if (u->op == Op::Reduce) varies = r && (u[0]->ranges & bit);
+    if (u->op == Op::Reduce) cost = iterations(u[0], loops);
+    if (memory) {
+      varies = r && (u[1]->ranges & bit);
+      bool together = varies && reads_together(u[1], r, lanes);
+      cost *= !varies ? 1.0 : together ? 1.0 / double(lanes) : 2.0;
+    } else if (varies) {
+      cost /= double(lanes);
+    }
+    total += cost;
+  }
+  return total;
+}
+
+struct Vectors {
+  std::vector<Move> moves;
+  std::vector<UOp> axes;
+};
+
+// Vector axes, best first; a second one only where no value depends on both.
+Vectors choose_vectors(const Loops& loops, const Target& target) {
+  Vectors chosen;
+  RangeSet taken = 0;
+  for (;;) {
+    double none = vector_cost(loops, {}, 1);
+    double best_gain = 0.2 * none;
+    if (!chosen.axes.empty()) best_gain = 0.02 * none;
+    UOp best;
+    int64_t best_lanes = 0;
+    for (const std::vector<UOp>* list : {&loops.outputs, &loops.reduces}) {
+      for (const UOp& r : *list) {
+        RangeSet bit = range_bit(r->get<RangeInfo>().id);
+        bool with_taken = false;
+        for (const UOp& u : loops.nodes) {
+          with_taken |= (u->ranges & bit) && (u->ranges & taken) && !is_address(u);
+        }
+        if (with_taken || (taken & bit)) continue;
+        for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
+          if (!divides(r, lanes)) continue;
+          double gain = none - vector_cost(loops, r, lanes);
+          if (gain > best_gain) {
+            best_gain = gain;
+            best = r;
+            best_lanes = lanes;
+          }
+        }
+      }
+    }
+    if (!best) return chosen;
+    const RangeInfo& info = best->get<RangeInfo>();
+    chosen.axes.push_back(best);
+    chosen.moves.push_back(
+        {Move::Kind::Vector, info.id, info.kind == AxisKind::Reduce, best_lanes});
+    taken |= range_bit(info.id);
+  }
+}
+
+// Work inside of reduces that is repeated for every iteration of the output range `r` though it does
+// not depend on it: what a tile over r would share.
+double shared_work(const Loops& loops, const UOp& r) {
+  RangeSet bit = range_bit(r->get<RangeInfo>().id);
+  RangeSet reduces = 0;
+  for (const UOp& q : loops.reduces) reduces |= range_bit(q->get<RangeInfo>().id);
+  double total = 0;
+  for (const UOp& u : loops.nodes) {
+    if (is_address(u) || !(u->ranges & reduces) || (u->ranges & bit)) continue;
+    total += iterations(u, loops) * node_cost(u);
+  }
+  return total;
+}
+
+double inner_trips(const Loops& loops) {
+  double most = 0;
+  for (const UOp& r : loops.reduces) most = std::max(most, trips(r));
+  return most;
+}
+
+// Register tiles: copies of the body over output loops that share the most.
+void choose_tiles(const Loops& loops, const Target& target, const Vectors& vectors,
+                  std::vector<Move>& moves) {
+  if (loops.reduces.empty() || inner_trips(loops) < 16 || target.registers == 0) return;
+  int64_t n_reduces = 0;
+  for (const UOp& u : loops.nodes) n_reduces += u->op == Op::Reduce;
+  int64_t budget = std::max<int64_t>(1, target.registers / 2 / n_reduces);
+  std::vector<std::pair<double, UOp>> candidates;
+  for (const UOp& r : loops.outputs) {
+    bool vector = std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
+    double shared = shared_work(loops, r);
+    if (!vector && trips(r) >= 4 && shared > 0) candidates.emplace_back(shared * trips(r), r);
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  bool first = true;
+  for (const auto& [unused, r] : candidates) {
+    int64_t copies = std::min<int64_t>(first && candidates.size() > 1 ? 4 : budget, budget);
+    copies = std::min<int64_t>(copies, 8);
+    while (copies > 1 && double(copies) > trips(r)) copies /= 2;
+    if (copies < 2) continue;
+    moves.push_back({Move::Kind::Unroll, r->get<RangeInfo>().id, false, copies});
+    budget /= copies;
+    first = false;
+  }
+}
+
+// The loop that threads share: the outermost that makes no hoisted reduce run more often.
+void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, std::vector<Move>& moves) {
+  RangeSet outputs = 0;
+  for (const UOp& r : loops.outputs) outputs |= range_bit(r->get<RangeInfo>().id);
+  UOp best;
+  double best_trips = 1;
+  for (const UOp& r : loops.outputs) {
+    RangeSet bit = range_bit(r->get<RangeInfo>().id);
+    bool recomputes = false;
+    for (const UOp& u : loops.nodes) {
+      bool partial = u->op == Op::Reduce && !(u->ranges & bit) && (u->ranges & outputs);
+      recomputes |= partial;
+    }
+    double n = trips(r);
+    for (const Move& tile : tiles) {
+      if (tile.range == r->get<RangeInfo>().id) n = std::ceil(n / double(tile.amount));
+    }
+    // An outer loop wins unless an inner one is several times as long.
+    if (!recomputes && n > (best ? 4 * best_trips : 1)) {
+      best = r;
+      best_trips = n;
+    }
+  }
+  if (best) moves.push_back({Move::Kind::Parallel, best->get<RangeInfo>().id, false, 0});
+}
+
+// A grid: every output loop is global, and the innermost is cut into blocks.
+void choose_grid(const Loops& loops, std::vector<Move>& moves) {
+  for (size_t i = 0; i < loops.outputs.size(); ++i) {
+    const UOp& r = loops.outputs[i];
+    bool last = i + 1 == loops.outputs.size();
+    int64_t block = 256;
+    while (block > 1 && !divides(r, block)) block /= 2;
+    if (last && block > 1) {
+      moves.push_back({Move::Kind::Local, r->get<RangeInfo>().id, false, block});
+    }
+    moves.push_back({Move::Kind::Global, r->get<RangeInfo>().id, false, 0});
+  }
+}
+
+// A reduce loop whose loads change their way every `c` iterations splits there, so that what is
+// constant for c iterations is computed once for them.
+void choose_splits(const Loops& loops, const std::vector<Move>& vectors, std::vector<Move>& moves) {
+  for (const UOp& r : loops.reduces) {
+    int64_t lanes = 1;
+    for (const Move& v : vectors) {
+      if (v.reduce && v.range == r->get<RangeInfo>().id) lanes = v.amount;
+    }
+    int64_t longest = 0;
+    for (const UOp& u : loops.nodes) {
+      if (u->op != Op::Div || u[0] != r) continue;
+      const int64_t* c = const_int(u[1]);
+      if (c && *c > lanes && *c % lanes == 0 && divides(r, *c)) longest = std::max(longest, *c);
+    }
+    if (longest > 0) {
+      moves.push_back({Move::Kind::Split, r->get<RangeInfo>().id, true, longest / lanes});
+    }
+  }
+}
+
+UOp find_range(const UOp& ast, const Move& move) {
+  for (const UOp& u : toposort(ast)) {
+    if (u->op != Op::Range || u->get<RangeInfo>().id != move.range) continue;
+    if ((u->get<RangeInfo>().kind == AxisKind::Reduce) == move.reduce) return u;
+  }
+  return {};
+}
+
+// Every place where `r` is bound gets `outer` and `inner` in its stead.
+UOp split(const UOp& ast, const UOp& r, int64_t amount, AxisKind inner_kind, int64_t inner_id) {
+  UOp outer = make(Op::Range, {simplify(r[0] / index(amount))}, r->arg);
+  UOp inner = range(index(amount), inner_id, inner_kind);
+  UOp whole = outer * index(amount) + inner;
+  UOp bound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
+    size_t first = u->op == Op::Reduce ? 1 : u->op == Op::Store ? 3 : u->src.size();
+    for (size_t i = first; i < u->src.size(); ++i) {
+      if (u->src[i] != r) continue;
+      std::vector<UOp> src = u->src;
+      src[i] = outer;
+      src.insert(src.begin() + int64_t(i) + 1, inner);
+      src[0] = substitute(src[0], {{r, whole}});
+      for (size_t j = 1; j < first; ++j) src[j] = substitute(src[j], {{r, whole}});
+      return make(u->op, std::move(src), u->arg);
+    }
+    return {};
+  });
+  return simplify(bound);
+}
+
+UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
+  UOp typed = range(r[0], r->get<RangeInfo>().id, kind);
+  return substitute(ast, {{r, typed}});
+}
+
+}  // namespace
+
+std::string to_string(const Move& move) {
+  constexpr std::string_view names[] = {"split", "vector", "unroll", "parallel", "global", "local"};
+  std::string axis = fmt::format("{}{}", move.reduce ? "k" : "r", move.range);
+  std::string text = fmt::format("{} {}", names[size_t(move.kind)], axis);
+  return move.amount ? fmt::format("{} by {}", text, move.amount) : text;
+}
+
+std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
+  std::vector<Move> moves;
+  if (target.interpreted) return moves;
+  Loops loops(ast);
+  if (target.grid) {
+    choose_grid(loops, moves);
+    return moves;
+  }
+  Vectors vectors;
+  if (target.lanes > 1) vectors = choose_vectors(loops, target);
+  moves = vectors.moves;
+  choose_splits(loops, vectors.moves, moves);
+  std::vector<Move> tiles;
+  choose_tiles(loops, target, vectors, tiles);
+  moves.insert(moves.end(), tiles.begin(), tiles.end());
+  choose_parallel(loops, tiles, moves);
+  return moves;
+}
+
+UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
+  constexpr int64_t first_inner_id = 40;
+  int64_t next_id = first_inner_id;
+  UOp result = ast;
+  for (const Move& move : moves) {
+    UOp r = find_range(result, move);
+    expect(bool(r), "no loop for the move {}", to_string(move));
+    switch (move.kind) {
+      case Move::Kind::Split:
+        result = split(result, r, move.amount, r->get<RangeInfo>().kind, next_id++);
+        break;
+      case Move::Kind::Local:
+        result = split(result, r, move.amount, AxisKind::Local, next_id++);
+        break;
+      case Move::Kind::Vector: result = vectorize(result, r, move.amount); break;
+      case Move::Kind::Unroll: result = unroll(result, r, move.amount); break;
+      case Move::Kind::Parallel: result = retype(result, r, AxisKind::Parallel); break;
+      case Move::Kind::Global: result = retype(result, r, AxisKind::Global); break;
+    }
+  }
+  return result;
+}
+
+double kernel_work(const UOp& ast) {
+  Loops loops(ast);
+  double total = 0;
+  for (const UOp& u : loops.nodes) {
+    double n = iterations(u->op == Op::Reduce ? u[0] : u, loops);
+    if (u->op == Op::Store) n = iterations(u[2], loops);
+    if (!is_address(u)) total += n * std::max(node_cost(u), 0.0);
+  }
+  return total;
+}
+
+}  // namespace niwaki

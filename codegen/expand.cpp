@@ -1,0 +1,276 @@
+// Loops become vectors, or copies of their body.
+//
+// vectorize() runs `lanes` consecutive iterations of a loop at once. Data becomes vectors: an
+// elementwise op on vectors is one node. Indices do not: an index is worked out for each lane alone,
+// by substituting the lane's number and simplifying, and from what the lanes have in common follows
+// what the load is: all equal, a scalar; side by side, one wide load; close together, one wide load and
+// a swizzle; else a load a lane. Nothing here asks what the bytes mean, and yet the bits of a byte that
+// eight lanes share are found to be one byte.
+//
+// unroll() substitutes constants for the loop's last bits and keeps all copies. Values that do not
+// depend on it are shared by interning. A count that does not divide the loop leaves a last tile that
+// overhangs: its indices are clamped, so it computes and stores the last element again, which is the
+// same value.
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "codegen/lower.h"
+#include "core/error.h"
+#include "core/rewrite.h"
+#include "ops/rules.h"
+
+namespace niwaki {
+namespace {
+
+UOp repeat(const UOp& scalar, int64_t lanes) { return make(Op::Stack, {scalar}, lanes); }
+
+UOp lane(const UOp& vector, int64_t i) { return make(Op::Swizzle, {vector}, Axes{i}); }
+
+class Vectorizer {
+ public:
+  Vectorizer(const UOp& ast, const UOp& r, int64_t lanes)
+      : range_(r), bit_(range_bit(r->get<RangeInfo>().id)), lanes_(lanes) {
+    outer_ = make(Op::Range, {simplify(r[0] / index(lanes))}, r->arg);
+    for (const UOp& u : toposort(ast)) {
+      bool changes = (u->ranges & bit_) || ((u->op == Op::Reduce || u->op == Op::Store) && binds(u));
+      for (const UOp& s : u->src) changes |= affected_.count(s.get()) > 0;
+      if (changes) affected_.insert(u.get());
+    }
+  }
+
+  // The node with vector lanes where it depends on the loop, itself where it does not.
+  UOp operator()(const UOp& u) {
+    auto found = memo_.find(u.get());
+    if (found != memo_.end()) return found->second;
+    UOp result = expand(u);
+    keep_.push_back(u);
+    memo_[u.get()] = result;
+    return result;
+  }
+
+ private:
+  bool binds(const UOp& u) const {
+    size_t first = u->op == Op::Reduce ? 1 : 3;
+    for (size_t i = first; i < u->src.size(); ++i) {
+      if (u->src[i] == range_) return true;
+    }
+    return false;
+  }
+
+  UOp expand(const UOp& u) {
+    switch (u->op) {
+      case Op::Sink: return with_sources(u, sources(u));
+      case Op::Store: return store(u);
+      case Op::Reduce: return reduce(u);
+      default: break;
+    }
+    if (!affected_.count(u.get())) return u;
+    // A reduce that binds the loop stands below, closed: its value is a scalar.
+    if (!(u->ranges & bit_)) return with_sources(u, sources(u));
+    if (u->op == Op::Load) return load(u);
+    if (is_integer_index(u)) {
+      std::vector<UOp> all = each_lane(u);
+      bool data = is_elementwise(u->op) && u->dtype != i64;
+      bool known = std::all_of(all.begin(), all.end(), [&](const UOp& lane) {
+        return lane->op == Op::Const || lane == all[0];
+      });
+      return data && !known ? elementwise(u) : gather_lanes(all);
+    }
+    if (is_elementwise(u->op)) return elementwise(u);
+    bool plain = u->op == Op::Bitcast && u[0]->dtype.lanes == 1;
+    if (plain) {
+      UOp x = (*this)(u[0]);
+      return make(Op::Bitcast, {x}, u->dtype.vec(x->dtype.lanes));
+    }
+    return gather_lanes(each_lane(u));
+  }
+
+  // Computed from loop indices alone, so that each lane can be simplified to what it is.
+  bool is_integer_index(const UOp& u) {
+    auto [place, fresh] = pure_.try_emplace(u.get(), false);
+    if (!fresh) return place->second;
+    keep_.push_back(u);
+    bool pure = u->op == Op::Range || u->op == Op::Const || u->op == Op::Variable;
+    if (is_elementwise(u->op) && !is_float(u->dtype)) {
+      pure = true;
+      for (const UOp& s : u->src) pure = is_integer_index(s) && pure;
+    }
+    return pure_[u.get()] = pure;
+  }
+
+  // The node as each lane sees it, still a scalar.
+  std::vector<UOp> each_lane(const UOp& u) const {
+    std::vector<UOp> all;
+    for (int64_t i = 0; i < lanes_; ++i) {
+      UOp at = outer_ * index(lanes_) + index(i);
+      all.push_back(simplify(substitute(u, {{range_, at}})));
+    }
+    return all;
+  }
+
+  // One vector of the lanes' values, as short as what they share allows.
+  UOp gather_lanes(const std::vector<UOp>& all) const {
+    if (std::equal(all.begin() + 1, all.end(), all.begin())) return all[0];
+    DType t = all[0]->dtype;
+    if (t != i64) return make(Op::Stack, all);
+    std::vector<UOp> offsets;
+    for (const UOp& u : all) offsets.push_back(simplify(u - all[0]));
+    bool constant = std::all_of(offsets.begin(), offsets.end(),
+                                [](const UOp& o) { return o->op == Op::Const; });
+    if (!constant || all[0]->op == Op::Const) return make(Op::Stack, all);
+    return repeat(all[0], lanes_) + make(Op::Stack, offsets);
+  }
+
+  UOp widened(const UOp& u) const { return u->dtype.lanes == 1 ? repeat(u, lanes_) : u; }
+
+  std::vector<UOp> sources(const UOp& u) {
+    std::vector<UOp> src;
+    for (const UOp& s : u->src) src.push_back((*this)(s));
+    return src;
+  }
+
+  UOp elementwise(const UOp& u) {
+    std::vector<UOp> src = sources(u);
+    bool vector = std::any_of(src.begin(), src.end(),
+                              [](const UOp& s) { return s->dtype.lanes > 1; });
+    if (vector) {
+      for (UOp& s : src) s = widened(s);
+    }
+    Arg arg = u->arg;
+    if (u->op == Op::Cast) arg = u->dtype.vec(src[0]->dtype.lanes);
+    return make(u->op, std::move(src), arg);
+  }
+
+  UOp load(const UOp& u) {
+    expect(u->dtype.lanes == 1, "a loop is vectorised inside of vectors");
+    std::vector<UOp> at = each_lane(u[1]);
+    UOp gate = u->src.size() > 2 ? gather_lanes(each_lane(u[2])) : UOp();
+    std::vector<int64_t> offsets;
+    int64_t least = 0;
+    int64_t most = 0;
+    for (const UOp& a : at) {
+      UOp difference = simplify(a - at[0]);
+      const int64_t* c = const_int(difference);
+      if (!c) return each_load(u);
+      offsets.push_back(*c);
+      least = std::min(least, *c);
+      most = std::max(most, *c);
+    }
+    int64_t span = most - least + 1;
+    bool varied_gate = gate && gate->dtype.lanes > 1;
+    if (span == 1 && !varied_gate) {
+      std::vector<UOp> src = {u[0], at[0]};
+      if (gate) src.push_back(gate);
+      return make(Op::Load, std::move(src));
+    }
+    bool in_order = span == lanes_;
+    for (int64_t i = 0; i < lanes_; ++i) in_order = in_order && offsets[size_t(i)] == i;
+    if (span >= 2 * lanes_ || (varied_gate && !in_order)) return each_load(u);
+    UOp first = simplify(at[0] + index(least));
+    std::vector<UOp> src = {u[0], first};
+    if (gate) src.push_back(gate);
+    UOp wide = make(Op::Load, std::move(src), span);
+    if (in_order) return wide;
+    for (int64_t& o : offsets) o -= least;
+    return make(Op::Swizzle, {wide}, Axes(offsets));
+  }
+
+  UOp each_load(const UOp& u) const { return make(Op::Stack, each_lane(u)); }
+
+  UOp store(const UOp& u) {
+    std::vector<UOp> src = u->src;
+    if (!binds(u)) {
+      src[2] = (*this)(u[2]);
+      return make(Op::Store, std::move(src));
+    }
+    std::replace(src.begin() + 3, src.end(), range_, outer_);
+    std::vector<UOp> at = each_lane(u[1]);
+    src[2] = widened((*this)(u[2]));
+    bool side_by_side = true;
+    for (int64_t i = 0; i < lanes_; ++i) {
+      side_by_side = side_by_side && is_const(simplify(at[size_t(i)] - at[0]), double(i));
+    }
+    if (side_by_side) {
+      src[1] = at[0];
+      return make(Op::Store, std::move(src));
+    }
+    std::vector<UOp> stores;
+    UOp value = src[2];
+    for (int64_t i = 0; i < lanes_; ++i) {
+      src[1] = at[size_t(i)];
+      src[2] = lane(value, i);
+      stores.push_back(make(Op::Store, src));
+    }
+    return make(Op::Sink, std::move(stores));
+  }
+
+  // A loop of the reduce itself: vectors are accumulated, and their lanes at the end.
+  UOp reduce(const UOp& u) {
+    std::vector<UOp> src = u->src;
+    src[0] = (*this)(u[0]);
+    if (!binds(u)) return make(Op::Reduce, std::move(src), u->arg);
+    src[0] = widened(src[0]);
+    std::replace(src.begin() + 1, src.end(), range_, outer_);
+    UOp total = make(Op::Reduce, std::move(src), u->arg);
+    for (int64_t half = lanes_ / 2; half >= 1; half /= 2) {
+      Axes low;
+      Axes high;
+      for (int64_t i = 0; i < half; ++i) {
+        low.push_back(i);
+        high.push_back(i + half);
+      }
+      total = make(u->get<Reduction>().op,
+                   {make(Op::Swizzle, {total}, low), make(Op::Swizzle, {total}, high)});
+    }
+    return total;
+  }
+
+  UOp range_;
+  UOp outer_;
+  RangeSet bit_;
+  int64_t lanes_;
+  /// Nodes that depend on the loop or have a reduce over it below.
+  std::unordered_set<const Node*> affected_;
+  std::unordered_map<const Node*, UOp> memo_;
+  std::unordered_map<const Node*, bool> pure_;
+  std::vector<UOp> keep_;
+};
+
+// Sinks of stores inside of the sink are one list.
+UOp flatten(const UOp& sink) {
+  std::vector<UOp> stores;
+  for (const UOp& s : sink->src) {
+    if (s->op == Op::Sink) stores.insert(stores.end(), s->src.begin(), s->src.end());
+    else stores.push_back(s);
+  }
+  return make(Op::Sink, std::move(stores));
+}
+
+}  // namespace
+
+UOp vectorize(const UOp& ast, const UOp& r, int64_t lanes) {
+  return simplify(flatten(Vectorizer(ast, r, lanes)(ast)));
+}
+
+UOp unroll(const UOp& ast, const UOp& r, int64_t copies) {
+  UOp count = index(copies);
+  UOp tiles = simplify((r[0] + index(copies - 1)) / count);
+  UOp outer = make(Op::Range, {tiles}, r->arg);
+  bool overhangs = !is_const(simplify(r[0] % count), 0);
+  std::vector<UOp> stores;
+  for (const UOp& store : ast->src) {
+    for (int64_t i = 0; i < copies; ++i) {
+      UOp at = outer * count + index(i);
+      UOp last = simplify(r[0] + index(-1));
+      if (overhangs && i > 0) at = where(at < last, at, last);
+      std::vector<UOp> src = store->src;
+      for (size_t j = 0; j < 3; ++j) src[j] = substitute(src[j], {{r, at}});
+      std::replace(src.begin() + 3, src.end(), r, outer);
+      stores.push_back(make(Op::Store, std::move(src)));
+    }
+  }
+  return simplify(make(Op::Sink, std::move(stores)));
+}
+
+}  // namespace niwaki

@@ -1,0 +1,55 @@
+#include "codegen/lower.h"
+
+#include "core/env.h"
+#include "core/verify.h"
+#include "ops/rules.h"
+
+namespace niwaki {
+namespace {
+
+struct Pass {
+  const char* name;
+  UOp (*run)(const UOp& ast, const Target& target);
+};
+
+UOp choose_and_apply(const UOp& ast, const Target& target) {
+  return apply_moves(ast, choose_axes(ast, target));
+}
+
+UOp prove_bounds(const UOp& ast, const Target&) {
+  check_bounds(ast);
+  return ast;
+}
+
+constexpr Pass passes[] = {
+    // Every index is proved to stay in its buffer, before anything hides what it is.
+    {"bounds", prove_bounds},
+    // Loops are split, spread over threads, run as vectors or copied.
+    {"axes", choose_and_apply},
+    // Only ops and dtypes of the target are left.
+    {"decompose", decompose},
+};
+
+}  // namespace
+
+Linear lower(const UOp& ast, const Target& target, const PassTrace& trace) {
+  bool verifies = env_int("NIWAKI_VERIFY") > 0;
+  UOp result = ast;
+  for (const Pass& pass : passes) {
+    result = pass.run(result, target);
+    if (verifies) verify(result, Stage::Kernel, pass.name);
+    if (trace) trace(pass.name, result);
+  }
+  // Ordered, with every loop closed.
+  Linear linear = linearize(result, target);
+  linear.work = kernel_work(ast);
+  return linear;
+}
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const Pass& pass : passes) names.push_back(pass.name);
+  return names;
+}
+
+}  // namespace niwaki

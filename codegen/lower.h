@@ -1,0 +1,81 @@
+// Lowering: a kernel's AST becomes linear code for a target.
+//
+// lower() is a flat list of named passes. Up to `linearize` each is a graph rewrite that keeps the
+// kernel's meaning; linearize orders the nodes and closes the loops.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "codegen/target.h"
+#include "core/uop.h"
+
+namespace niwaki {
+
+/// A choice about one loop. The list of them is the whole optimisation of a kernel, kept as data.
+struct Move {
+  enum class Kind : uint8_t { Split, Vector, Unroll, Parallel, Global, Local } kind;
+  /// The range, by id, and whether it is a reduce's.
+  int64_t range;
+  bool reduce;
+  /// Iterations of the new inner loop; lanes; copies. 0 for Parallel and Global.
+  int64_t amount;
+  friend bool operator==(const Move&, const Move&) = default;
+};
+
+std::string to_string(const Move& move);
+
+/// Linear code and how to launch it.
+struct Linear {
+  std::vector<UOp> code;
+  std::vector<UOp> params;
+  std::vector<UOp> variables;
+  /// Iterations of the Parallel loop, an expression over the variables; null: none.
+  UOp parallel;
+  /// Iterations of the Global and Local loops, in order of their dimension.
+  std::vector<UOp> globals;
+  std::vector<UOp> locals;
+  /// Operations at the greatest value of every variable: what decides whether threads pay.
+  double work = 0;
+};
+
+/// Called after each pass with its name and result.
+using PassTrace = std::function<void(const std::string& pass, const UOp& ast)>;
+
+Linear lower(const UOp& ast, const Target& target, const PassTrace& trace = {});
+
+/// The names of the graph passes, in order.
+std::vector<std::string> pass_names();
+
+/// Linear code as text, indented by loop.
+std::string print(const Linear& linear);
+
+// --- the passes ---
+
+/// The moves that the heuristic chooses (axes.cpp).
+std::vector<Move> choose_axes(const UOp& ast, const Target& target);
+
+/// The kernel with the moves applied: split loops, loops of other kinds, vectors and copies of the
+/// body (axes.cpp, expand.cpp).
+UOp apply_moves(const UOp& ast, const std::vector<Move>& moves);
+UOp vectorize(const UOp& ast, const UOp& range, int64_t lanes);
+UOp unroll(const UOp& ast, const UOp& range, int64_t copies);
+
+/// Ops and dtypes that the target lacks become ones it has (decompose.cpp).
+UOp decompose(const UOp& ast, const Target& target);
+
+/// One step of a reduce: `acc` with `value`, in ops the target has; a product is added unrounded.
+UOp combine(Op op, const UOp& acc, const UOp& value, const Target& target);
+
+/// Every load and store proved inside its buffer; InternalError otherwise (check_bounds.cpp).
+void check_bounds(const UOp& ast);
+
+/// Ordered code: every value in the outermost loop it can be in, reduces as loops around an
+/// accumulator, reduces over the same ranges in one loop (linearize.cpp).
+Linear linearize(const UOp& ast, const Target& target);
+
+/// Estimated operations of a kernel at the greatest value of every variable (axes.cpp).
+double kernel_work(const UOp& ast);
+
+}  // namespace niwaki

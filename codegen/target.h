@@ -1,0 +1,37 @@
+// What a target can do. A pass asks this table, never which target it is: what is missing is rewritten
+// away before rendering.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace niwaki {
+
+enum class Language : uint8_t { Llvm, C, Cuda, Metal, OpenCl };
+
+struct Target {
+  std::string name;
+  Language language = Language::C;
+  /// Lanes of the widest f32 vector; 1: code is scalar.
+  int64_t lanes = 1;
+  /// Vector registers: how many accumulators a tile may keep.
+  int64_t registers = 0;
+  /// Loops become a grid of blocks of threads.
+  bool grid = false;
+  /// The renderer has f16 loads, stores and conversions; otherwise halves are integers.
+  bool native_f16 = false;
+  /// The renderer has exp2 of f32 that vectorises; otherwise it is a polynomial.
+  bool native_exp2 = true;
+  /// Runs core's scalar meanings: nothing is decomposed and no axis is chosen.
+  bool interpreted = false;
+};
+
+/// Targets that can be rendered anywhere: "interp", "llvm" (a fixed AVX2-like machine), "c", "cuda",
+/// "metal", "opencl"; Error naming them for any other name.
+Target target_of(const std::string& name);
+
+/// The names target_of() knows.
+std::vector<std::string> target_names();
+
+}  // namespace niwaki

@@ -1,0 +1,44 @@
+#include "core/env.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace niwaki {
+namespace {
+
+constexpr EnvVariable table[] = {
+    {"NIWAKI_DEVICE", "CPU", "where graphs run: CPU, INTERP (the slow oracle) or NULL"},
+    {"NIWAKI_THREADS", "0", "threads of the CPU device; 0: one a core"},
+    {"NIWAKI_DEBUG", "0",
+     "1 devices, 2 kernels with times, 3 chosen axes, 4 source, 5 rules fired, 6 graph after each "
+     "pass, 7 assembly"},
+    {"NIWAKI_VERIFY", "0", "1: check after every pass that the graph is legal"},
+    {"NIWAKI_CACHE", "", "directory of compiled programs; empty: the user's cache directory; "
+                         "'off': keep none"},
+};
+
+}  // namespace
+
+std::span<const EnvVariable> env_table() { return table; }
+
+std::string env(std::string_view name) {
+  for (const EnvVariable& row : table) {
+    if (row.name != name) continue;
+    const char* text = std::getenv(std::string(name).c_str());
+    return std::string(text && *text ? std::string_view(text) : row.fallback);
+  }
+  throw InternalError(fmt::format("{} is not in the environment table", name));
+}
+
+int64_t env_int(std::string_view name) {
+  std::string text = env(name);
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  check(error == std::errc() && end == text.data() + text.size(), "env: {}={} is no integer", name,
+        text);
+  return value;
+}
+
+}  // namespace niwaki

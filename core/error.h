@@ -1,0 +1,45 @@
+// Errors. Two kinds: Error is the caller's fault (a wrong shape, a hostile file, a bad flag) and its
+// text is written for the caller; InternalError is ours and says so. The library never aborts and
+// never prints: the program at the top catches and decides.
+//
+// The form of a message is `op: what is wrong: the two things that disagree, and what to do`, in
+// lower case. A text that nothing can trigger is no Error: it is an expect().
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace niwaki {
+
+/// The caller's fault; what() is one line that says what, where and what to do.
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Our fault: a broken invariant. what() names the place and the offending node.
+struct InternalError : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+/// Throws Error with the formatted text.
+template <class... Args>
+[[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) {
+  throw Error(fmt::format(text, std::forward<Args>(args)...));
+}
+
+/// Throws Error with the formatted text unless `ok`.
+template <class... Args>
+void check(bool ok, fmt::format_string<Args...> text, Args&&... args) {
+  if (!ok) throw Error(fmt::format(text, std::forward<Args>(args)...));
+}
+
+/// Throws InternalError with the formatted text unless `ok`: for what no input can trigger.
+template <class... Args>
+void expect(bool ok, fmt::format_string<Args...> text, Args&&... args) {
+  if (!ok) throw InternalError("internal error: " + fmt::format(text, std::forward<Args>(args)...));
+}
+
+}  // namespace niwaki

@@ -1,0 +1,263 @@
+#include "core/uop.h"
+
+#include <cmath>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "core/infer.h"
+
+namespace niwaki {
+namespace {
+
+size_t mix(size_t seed, size_t value) {
+  return (seed ^ (value + 0x9e3779b97f4a7c15 + (seed << 6) + (seed >> 2))) * 0xff51afd7ed558ccd;
+}
+
+struct HashArg {
+  size_t operator()(std::monostate) const { return 0; }
+  size_t operator()(int64_t v) const { return size_t(v); }
+  size_t operator()(const DType& t) const {
+    return mix(size_t(t.kind) << 16 | t.lanes, size_t(uintptr_t(t.packed)));
+  }
+  size_t operator()(const Constant& c) const { return mix((*this)(c.dtype), c.value.bits); }
+  size_t operator()(const Symbol& s) const {
+    return mix(mix(std::hash<std::string>()(s.name), size_t(s.min)), size_t(s.max));
+  }
+  size_t operator()(const Axes& axes) const {
+    size_t h = axes.size();
+    for (int64_t axis : axes) h = mix(h, size_t(axis));
+    return h;
+  }
+  size_t operator()(const Reduction& r) const { return mix((*this)(r.axes), size_t(r.op)); }
+  size_t operator()(const BufferRef& b) const { return size_t(uintptr_t(b.get())); }
+  size_t operator()(const ParamInfo& p) const {
+    return mix(mix((*this)(p.dtype), size_t(p.index)), size_t(p.size) * 2 + p.constant);
+  }
+  size_t operator()(const RangeInfo& r) const { return mix(size_t(r.id), size_t(r.kind)); }
+};
+
+size_t hash_node(const Node& n) {
+  size_t h = mix(size_t(n.op) + 1, n.arg.index());
+  h = mix(h, std::visit(HashArg(), static_cast<const decltype(n.arg)::variant&>(n.arg)));
+  for (const UOp& s : n.src) h = mix(h, s->hash);
+  return h;
+}
+
+struct NodeHash {
+  size_t operator()(const Node* n) const { return n->hash; }
+};
+
+struct NodeEqual {
+  bool operator()(const Node* a, const Node* b) const {
+    return a->hash == b->hash && a->op == b->op && a->src == b->src && a->arg == b->arg;
+  }
+};
+
+using InternTable = std::unordered_set<const Node*, NodeHash, NodeEqual>;
+
+// Never destroyed: nodes held by static objects may outlive it otherwise.
+InternTable& interned() {
+  static InternTable* table = new InternTable();
+  return *table;
+}
+
+// Destruction is a loop: a chain of a million nodes is dropped without recursion.
+void destroy(const Node* first) {
+  std::vector<const Node*> dead = {first};
+  while (!dead.empty()) {
+    Node* node = const_cast<Node*>(dead.back());
+    dead.pop_back();
+    interned().erase(node);
+    for (std::vector<UOp>* list : {&node->src, &node->shape}) {
+      for (UOp& s : *list) {
+        const Node* source = s.get();
+        if (source && source->refs == 1) {
+          source->refs = 2;  // the handle's own release must not recurse
+          dead.push_back(source);
+        }
+        s = UOp();
+      }
+    }
+    delete node;
+  }
+}
+
+}  // namespace
+
+UOp::UOp(const Node* node) noexcept : node_(node) { ++node_->refs; }
+
+UOp::UOp(const UOp& other) noexcept : node_(other.node_) {
+  if (node_) ++node_->refs;
+}
+
+UOp::~UOp() {
+  if (node_ && --node_->refs == 0) destroy(node_);
+}
+
+const UOp& UOp::operator[](size_t i) const { return node_->src[i]; }
+
+UOp make(Op op, std::vector<UOp> src, Arg arg) {
+  Node key{op, {}, {}, std::move(src), std::move(arg), 0, 0, 0, 0};
+  key.hash = hash_node(key);
+  auto found = interned().find(&key);
+  if (found != interned().end()) return UOp(*found);
+  infer(key);
+  Node* node = new Node(std::move(key));
+  interned().insert(node);
+  return UOp(node);
+}
+
+size_t live_nodes() { return interned().size(); }
+
+UOp constant(DType t, Value v) { return make(Op::Const, {}, Constant{t, round_to(t, v)}); }
+UOp constant(DType t, double number) { return constant(t, value_of(t, number)); }
+UOp index(int64_t number) { return make(Op::Const, {}, Constant{i64, Value::of(number)}); }
+
+UOp variable(std::string name, int64_t min, int64_t max) {
+  return make(Op::Variable, {}, Symbol{std::move(name), min, max});
+}
+
+UOp buffer(BufferRef ref) { return make(Op::Buffer, {}, std::move(ref)); }
+
+UOp range(const UOp& end, int64_t id, AxisKind kind) {
+  return make(Op::Range, {end}, RangeInfo{id, kind});
+}
+
+const int64_t* const_int(const UOp& u) {
+  if (u->op != Op::Const || is_float(u->dtype)) return nullptr;
+  return &u->get<Constant>().value.i;
+}
+
+bool is_const(const UOp& u, double number) {
+  if (u->op == Op::Stack && u->src.size() == 1) return is_const(u[0], number);
+  if (u->op != Op::Const) return false;
+  const Constant& c = u->get<Constant>();
+  return is_float(c.dtype) ? c.value.f == number && !(number == 0 && std::signbit(c.value.f))
+                           : c.value.i == int64_t(number);
+}
+
+UOp operator+(const UOp& a, const UOp& b) { return make(Op::Add, {a, b}); }
+UOp operator-(const UOp& a, const UOp& b) { return a + b * -1.0; }
+UOp operator*(const UOp& a, const UOp& b) { return make(Op::Mul, {a, b}); }
+UOp operator/(const UOp& a, const UOp& b) { return make(Op::Div, {a, b}); }
+UOp operator%(const UOp& a, const UOp& b) { return make(Op::Mod, {a, b}); }
+UOp operator&(const UOp& a, const UOp& b) { return make(Op::And, {a, b}); }
+UOp operator<(const UOp& a, const UOp& b) { return make(Op::Less, {a, b}); }
+
+namespace {
+
+UOp number_like(const UOp& a, double number) {
+  UOp c = constant(a->dtype.scalar(), number);
+  return a->dtype.lanes == 1 ? c : make(Op::Stack, {c}, int64_t(a->dtype.lanes));
+}
+
+}  // namespace
+
+UOp operator+(const UOp& a, double b) { return a + number_like(a, b); }
+UOp operator*(const UOp& a, double b) { return a * number_like(a, b); }
+UOp operator/(const UOp& a, double b) { return a / number_like(a, b); }
+UOp operator%(const UOp& a, double b) { return a % number_like(a, b); }
+UOp operator<(const UOp& a, double b) { return a < number_like(a, b); }
+
+UOp where(const UOp& c, const UOp& a, const UOp& b) { return make(Op::Where, {c, a, b}); }
+
+UOp cast(const UOp& a, DType t) {
+  DType to = t.vec(a->dtype.lanes);
+  return a->dtype == to ? a : make(Op::Cast, {a}, to);
+}
+
+UOp negate(const UOp& a) { return make(Op::Xor, {a, number_like(a, 1)}); }
+
+std::vector<UOp> toposort(const UOp& root) {
+  std::vector<UOp> order;
+  std::unordered_set<const Node*> seen;
+  std::vector<std::pair<UOp, size_t>> stack = {{root, 0}};
+  seen.insert(root.get());
+  while (!stack.empty()) {
+    auto& [node, next] = stack.back();
+    if (next < node->src.size()) {
+      const UOp& s = node[next++];
+      if (seen.insert(s.get()).second) stack.emplace_back(s, 0);
+    } else {
+      order.push_back(node);
+      stack.pop_back();
+    }
+  }
+  return order;
+}
+
+UOp with_sources(const UOp& u, std::vector<UOp> src) {
+  return u->src == src ? u : make(u->op, std::move(src), u->arg);
+}
+
+UOp dim_add(const UOp& a, const UOp& b) {
+  const int64_t* x = const_int(a);
+  const int64_t* y = const_int(b);
+  if (x && y) return index(*x + *y);
+  if (x && *x == 0) return b;
+  if (y && *y == 0) return a;
+  return x ? b + a : a + b;
+}
+
+UOp dim_mul(const UOp& a, const UOp& b) {
+  const int64_t* x = const_int(a);
+  const int64_t* y = const_int(b);
+  if (x && y) return index(*x * *y);
+  if (x && *x == 1) return b;
+  if (y && *y == 1) return a;
+  return x ? b * a : a * b;
+}
+
+UOp dim_sub(const UOp& a, const UOp& b) {
+  if (a == b) return index(0);
+  return dim_add(a, dim_mul(b, index(-1)));
+}
+
+UOp dim_product(const Shape& shape) {
+  UOp product = index(1);
+  for (const UOp& dim : shape) product = dim_mul(product, dim);
+  return product;
+}
+
+int64_t dim_max(const UOp& dim) { return dim->hi; }
+
+Shape shape_of(const std::vector<int64_t>& dims) {
+  Shape shape;
+  for (int64_t dim : dims) shape.push_back(index(dim));
+  return shape;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i) text += ", ";
+    text += expression(shape[i]);
+  }
+  return text + ")";
+}
+
+std::string expression(const UOp& u) {
+  if (const int64_t* c = const_int(u)) return std::to_string(*c);
+  switch (u->op) {
+    case Op::Variable: return u->get<Symbol>().name;
+    case Op::Range: return fmt::format("r{}", u->get<RangeInfo>().id);
+    case Op::Add: return fmt::format("({} + {})", expression(u[0]), expression(u[1]));
+    case Op::Mul: return fmt::format("({} * {})", expression(u[0]), expression(u[1]));
+    case Op::Div: return fmt::format("({} / {})", expression(u[0]), expression(u[1]));
+    case Op::Mod: return fmt::format("({} % {})", expression(u[0]), expression(u[1]));
+    default: {
+      std::string text(info(u->op).name);
+      text += "(";
+      for (size_t i = 0; i < u->src.size(); ++i) text += (i ? ", " : "") + expression(u[i]);
+      return text + ")";
+    }
+  }
+}
+
+RangeSet bound_ranges(const Node& n, size_t first) {
+  RangeSet set = 0;
+  for (size_t i = first; i < n.src.size(); ++i) set |= range_bit(n.src[i]->get<RangeInfo>().id);
+  return set;
+}
+
+}  // namespace niwaki

@@ -1,0 +1,199 @@
+// Integer identities, for index arithmetic above all. `/` and `%` are floor division and modulus.
+//
+// The movement ops of a tensor graph turn into flattening and re-splitting of indices, so a kernel's
+// first index expressions are sums of quotients and remainders of sums; these rules take them back to
+// the few multiplications that an expert would have written. What concerns sums of several terms
+// works on a LinearForm; all else is pattern, replacement, condition.
+#include <algorithm>
+#include <numeric>
+
+#include "core/bounds.h"
+#include "ops/linear_form.h"
+#include "ops/rules.h"
+
+namespace niwaki {
+namespace {
+
+void collect(const UOp& u, int64_t factor, LinearForm& form) {
+  if (u->op == Op::Add) {
+    collect(u[0], factor, form);
+    collect(u[1], factor, form);
+    return;
+  }
+  if (u->op == Op::Mul) {
+    if (const int64_t* c = const_int(u[1])) return collect(u[0], factor * *c, form);
+    if (const int64_t* c = const_int(u[0])) return collect(u[1], factor * *c, form);
+  }
+  if (const int64_t* c = const_int(u)) {
+    form.offset += factor * *c;
+    return;
+  }
+  for (LinearForm::Term& term : form.terms) {
+    if (term.node == u) {
+      term.factor += factor;
+      return;
+    }
+  }
+  form.terms.push_back({u, factor});
+}
+
+// f * c * (x / c) + f * (x % c) is f * x.
+void join_quotients(LinearForm& form) {
+  for (size_t i = 0; i < form.terms.size(); ++i) {
+    const UOp quotient = form.terms[i].node;
+    if (quotient->op != Op::Div) continue;
+    const int64_t* c = const_int(quotient[1]);
+    if (!c || *c <= 0) continue;
+    UOp remainder = quotient[0] % quotient[1];
+    for (size_t j = 0; j < form.terms.size(); ++j) {
+      if (form.terms[j].node != remainder || form.terms[j].factor * *c != form.terms[i].factor) {
+        continue;
+      }
+      int64_t factor = form.terms[j].factor;
+      form.terms.erase(form.terms.begin() + std::max(i, j));
+      form.terms.erase(form.terms.begin() + std::min(i, j));
+      collect(quotient[0], factor, form);
+      return join_quotients(form);
+    }
+  }
+}
+
+UOp normalise_sum(const Match& m) {
+  if (!is_integer(m.root->dtype) || m.root->dtype.lanes > 1) return {};
+  LinearForm form = LinearForm::of(m.root);
+  join_quotients(form);
+  return form.to_uop(m.root->dtype);
+}
+
+// floor(sum / c): what divides leaves; the rest stays, divided by what it has in common with c, or
+// vanishes where it is too small to carry. With `remainder`, the same for sum % c.
+UOp split_divisible(const UOp& u, bool remainder) {
+  const int64_t* divisor = const_int(u[1]);
+  DType t = u->dtype;
+  if (t != i64 || !divisor || *divisor <= 0) return {};
+  int64_t c = *divisor;
+  LinearForm whole;
+  LinearForm rest = LinearForm::of(u[0]);
+  std::erase_if(rest.terms, [&](const LinearForm::Term& term) {
+    if (term.factor % c != 0) return false;
+    whole.terms.push_back({term.node, term.factor / c});
+    return true;
+  });
+  int64_t carried = rest.offset >= 0 ? rest.offset / c : -((-rest.offset + c - 1) / c);
+  whole.offset = carried;
+  rest.offset -= carried * c;
+  bool changed = !whole.terms.empty() || carried != 0;
+
+  // Some factor g of c divides all terms but a remainder in [0, g), which cannot carry.
+  std::vector<int64_t> candidates;
+  for (const LinearForm::Term& term : rest.terms) {
+    int64_t g = std::gcd(std::abs(term.factor), c);
+    if (g > 1 && g < c) candidates.push_back(g);
+  }
+  std::sort(candidates.rbegin(), candidates.rend());
+  for (int64_t g : candidates) {
+    LinearForm high;
+    LinearForm low;
+    low.offset = rest.offset % g;
+    high.offset = rest.offset / g;
+    for (const LinearForm::Term& term : rest.terms) {
+      if (term.factor % g == 0) high.terms.push_back({term.node, term.factor / g});
+      else low.terms.push_back(term);
+    }
+    UOp small = low.to_uop(t);
+    if (small->lo < 0 || small->hi >= g) continue;
+    UOp h = high.to_uop(t);
+    if (remainder) return (h % index(c / g)) * index(g) + small;
+    return whole.to_uop(t) + h / index(c / g);
+  }
+  if (!changed) return {};
+  return remainder ? rest.to_uop(t) % u[1] : whole.to_uop(t) + rest.to_uop(t) / u[1];
+}
+
+// Whatever cannot vary is a constant.
+UOp constant_by_bounds(const Match& m) {
+  const UOp& u = m.root;
+  bool computed = is_elementwise(u->op) || u->op == Op::Range;
+  if (!computed || u->lo != u->hi || u->dtype.lanes > 1 || !u->shape.empty()) return {};
+  if (is_float(u->dtype) || u->dtype.kind == Kind::U64) return {};
+  return constant(u->dtype, Value::of(u->lo));
+}
+
+UOp zero(const Match& m) {
+  bool scalar = m.root->shape.empty() && m.root->dtype.lanes == 1;
+  return scalar ? constant(m.root->dtype, 0) : UOp();
+}
+
+}  // namespace
+
+LinearForm LinearForm::of(const UOp& u) {
+  LinearForm form;
+  collect(u, 1, form);
+  return form;
+}
+
+UOp LinearForm::to_uop(DType t) const {
+  std::vector<Term> sorted = terms;
+  std::erase_if(sorted, [](const Term& term) { return term.factor == 0; });
+  std::sort(sorted.begin(), sorted.end(), [](const Term& a, const Term& b) {
+    RangeSet x = a.node->ranges ? a.node->ranges & (0 - a.node->ranges) : ~RangeSet(0);
+    RangeSet y = b.node->ranges ? b.node->ranges & (0 - b.node->ranges) : ~RangeSet(0);
+    return x != y ? x < y : a.node->hash < b.node->hash;
+  });
+  UOp sum;
+  for (const Term& term : sorted) {
+    UOp product = term.factor == 1 ? term.node : term.node * constant(t, Value::of(term.factor));
+    sum = sum ? sum + product : product;
+  }
+  if (!sum) return constant(t, Value::of(offset));
+  return offset ? sum + constant(t, Value::of(offset)) : sum;
+}
+
+const Rules& index_rules() {
+  using namespace letters;
+  static const Rules integers(Domain::Integers, {
+    {x * 0, zero},
+    {x * 1, x},
+    {x / 1, x},
+    {x % 1, zero},
+    {(x * c) * d, x * (c * d)},
+    {(x + c) * d, x * d + c * d},
+    {x % c, x, lo(x) >= 0 && hi(x) < c},
+    {x & x, x},
+    {x & 0, zero},
+    {x ^ 0, x},
+    {x ^ x, zero},
+    {(x ^ c) ^ d, x ^ (c ^ d)},
+    {(x & c) & d, x & (c & d)},
+    {x >> 0, x},
+    {x << 0, x},
+    {x != x, zero},
+    {max(x, y), x, lo(x) >= hi(y)},
+    {x + y, normalise_sum},
+    {x, constant_by_bounds},
+  });
+  // Far from where i64 wraps, on both sides of a comparison or quotient.
+  static const Pat far = -(1 << 30);
+  static const Pat near = 1 << 30;
+  static const Pat small_x = lo(x) > far && hi(x) < near;
+  static const Pat small_c = c > far && c < near;
+  static const Pat small_d = d > far && d < near;
+  static const Rules indices(Domain::Index, {
+    {(x / c) / d, x / (c * d), c > 0 && d > 0 && small_c && small_d},
+    {(x % c) % d, x % d, c > 0 && d > 0 && c % d == 0},
+    {(x % c) / d, (x / d) % (c / d), c > 0 && d > 0 && c % d == 0},
+    {x + c < d, x < d - c, small_x && small_c && small_d},
+    {x * c < d, x < (d + c - 1) / c, c > 0 && small_x && small_c && small_d},
+    {x / c, [](const Match& m) { return split_divisible(m.root, false); }},
+    {x % c, [](const Match& m) { return split_divisible(m.root, true); }},
+  });
+  static const Rules both = integers + indices;
+  return both;
+}
+
+UOp simplify(const UOp& root) {
+  static const Rules both = index_rules() + float_rules();
+  return graph_rewrite(root, both);
+}
+
+}  // namespace niwaki

@@ -1,0 +1,24 @@
+// The rule tables. Each stands in its own file with its contract; all of them keep dtype and shape,
+// put constants to the right, and end.
+#pragma once
+
+#include "core/rewrite.h"
+
+namespace niwaki {
+
+/// Identities of integer and bool arithmetic, for index expressions above all (index_rules.cpp).
+const Rules& index_rules();
+
+/// Identities that hold for every dtype, bit for bit, floats included (float_rules.cpp).
+const Rules& float_rules();
+
+/// Movement ops that do nothing or merge (movement_rules.cpp).
+const Rules& movement_rules();
+
+/// The three tables, each under its name: what the tests walk.
+std::vector<std::pair<std::string, const Rules*>> all_rules();
+
+/// index_rules and float_rules until nothing changes: what every stage after ranges calls.
+UOp simplify(const UOp& root);
+
+}  // namespace niwaki

@@ -1,0 +1,59 @@
+// Devices: who runs a kernel. A device says what it can do (its Target), compiles linear code, and
+// launches the result. INTERP and NULL are always present; CPU compiles with LLVM and runs on a pool
+// of threads.
+//
+// The memory of all devices here is the host's, so a buffer needs no copy to reach one.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codegen/lower.h"
+#include "core/buffer.h"
+
+namespace niwaki {
+
+/// A compiled kernel.
+class Program {
+ public:
+  virtual ~Program() = default;
+  /// Runs the kernel on buffers in the order of its params, with values for its variables in the order
+  /// of Linear::variables; returns when it is done.
+  virtual void launch(std::span<void* const> buffers, std::span<const int64_t> variables) = 0;
+};
+
+class Device {
+ public:
+  explicit Device(std::string name, Target target)
+      : name_(std::move(name)), target_(std::move(target)) {}
+  virtual ~Device() = default;
+
+  const std::string& name() const { return name_; }
+  const Target& target() const { return target_; }
+  virtual std::shared_ptr<Program> compile(const Linear& linear) = 0;
+  /// Threads that a launch is spread over.
+  virtual int64_t threads() const { return 1; }
+  virtual void set_threads(int64_t) {}
+
+ private:
+  std::string name_;
+  Target target_;
+};
+
+/// The device of that name: "CPU", "INTERP", "NULL" or "NULL:TARGET"; Error naming them for another.
+Device& device(const std::string& name);
+
+/// The device that NIWAKI_DEVICE names.
+Device& default_device();
+
+/// The names of the devices.
+std::vector<std::string> device_names();
+
+// One function a device, each in its own file.
+std::unique_ptr<Device> make_interp_device();
+std::unique_ptr<Device> make_null_device(const std::string& target);
+std::unique_ptr<Device> make_cpu_device();
+
+}  // namespace niwaki

@@ -1,0 +1,69 @@
+// From tensors to values: schedule, lower, compile, launch.
+//
+// realize() does it once. A Replay does the first three once and launches as often as asked, with
+// other values for the variables and whatever the input buffers hold by then: the decode step of a
+// language model builds no graph and compiles nothing.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ops/tensor.h"
+#include "runtimes/device.h"
+#include "schedule/schedule.h"
+
+namespace niwaki {
+
+/// Values for the variables of a graph, by name.
+using Bindings = std::vector<std::pair<std::string, int64_t>>;
+
+/// A captured computation. Its outputs are its own buffers: a launch overwrites them.
+class Replay {
+ public:
+  /// Schedules and compiles; nothing runs. `progress` is called with kernels done and in all.
+  Replay(const std::vector<Tensor>& outputs, Device& device,
+         const std::function<void(int64_t, int64_t)>& progress = {});
+
+  /// Launches all kernels. Error naming a variable that is missing, unknown or out of its bounds, or
+  /// an input that lost its memory.
+  void run(const Bindings& bindings = {});
+
+  /// The buffer of output `i`, with the greatest size of symbolic dims.
+  const Buffer& output(size_t i) const { return *schedule_.outputs[i]; }
+  /// Output `i` as a tensor over its buffer.
+  Tensor tensor(size_t i) const;
+
+  int64_t n_kernels() const { return int64_t(launches_.size()); }
+  /// Kernels that had to be told apart: what was compiled.
+  int64_t n_programs() const;
+  int64_t arena_bytes() const { return schedule_.arena_bytes; }
+  const Schedule& schedule() const { return schedule_; }
+
+ private:
+  struct Launch {
+    std::shared_ptr<Program> program;
+    std::vector<void*> buffers;
+    std::vector<size_t> variables;
+  };
+  Schedule schedule_;
+  std::shared_ptr<void> arena_;
+  std::vector<UOp> symbols_;
+  std::vector<Launch> launches_;
+};
+
+/// The tensors computed, each over a buffer that holds its values.
+std::vector<Tensor> realize(const std::vector<Tensor>& tensors, const Bindings& bindings = {},
+                            Device& device = default_device());
+Tensor realize(const Tensor& tensor, const Bindings& bindings = {},
+               Device& device = default_device());
+
+/// The values of a tensor without symbolic dims, row-major, cast to T.
+template <class T>
+std::vector<T> to_vector(const Tensor& tensor, Device& device = default_device());
+
+/// The values of one element.
+template <class T>
+T item(const Tensor& tensor, Device& device = default_device());
+
+}  // namespace niwaki

@@ -1,0 +1,285 @@
+// Movement ops become index expressions over ranges.
+//
+// There are no views and no strides. A stored value gets one range a dim; reading it at those ranges
+// is asked of its source, whose movement ops change the question: shrink adds an offset, permute
+// reorders, flip reverses, expand drops, pad adds a condition, reshape flattens and splits again. What
+// arrives at a buffer is an index, and the index rules make it short.
+//
+// A condition does not only choose the padding's zero: it guards the loads below it, because the
+// index it rejects may lie outside of the buffer.
+#include <map>
+
+#include "core/error.h"
+#include "ops/rules.h"
+#include "schedule/schedule.h"
+
+namespace niwaki {
+namespace {
+
+UOp both(const UOp& a, const UOp& b) { return !a ? b : !b ? a : a == b ? a : a & b; }
+
+// Groups of dims on both sides with equal products are split alone, so that dims which the reshape
+// leaves as they are, symbolic ones above all, pass through untouched.
+std::vector<UOp> reshape_index(const Shape& from, const Shape& to, const std::vector<UOp>& at) {
+  std::vector<UOp> result(from.size());
+  size_t i = from.size();
+  size_t j = to.size();
+  while (i > 0 || j > 0) {
+    size_t i_end = i;
+    size_t j_end = j;
+    UOp left = index(1);
+    UOp right = index(1);
+    if (i > 0) left = from[--i];
+    if (j > 0) right = to[--j];
+    while (left != right) {
+      const int64_t* a = const_int(left);
+      const int64_t* b = const_int(right);
+      bool grow_left = i > 0 && (j == 0 || (a && (!b || *a < *b)));
+      if (grow_left) left = dim_mul(from[--i], left);
+      else if (j > 0) right = dim_mul(to[--j], right);
+      else break;
+    }
+    if (i_end - i == 1 && j_end - j == 1) {
+      result[i] = at[j];
+      continue;
+    }
+    UOp flat = index(0);
+    for (size_t d = j; d < j_end; ++d) flat = flat * to[d] + at[d];
+    for (size_t d = i_end; d-- > i;) {
+      result[d] = d == i ? flat : simplify(flat % from[d]);
+      if (d > i) flat = flat / from[d];
+    }
+    if (i < i_end) result[i] = simplify(result[i]);
+  }
+  return result;
+}
+
+UOp flip_index(const UOp& dim, const UOp& at) {
+  return simplify(dim_add(dim, index(-1)) + at * index(-1));
+}
+
+}  // namespace
+
+std::vector<UOp> source_index(const UOp& u, const std::vector<UOp>& at, UOp& valid) {
+  const Shape& from = u[0]->shape;
+  std::vector<UOp> result = at;
+  switch (u->op) {
+    case Op::Reshape: return reshape_index(from, u->shape, at);
+    case Op::Permute: {
+      const Axes& order = u->get<Axes>();
+      for (size_t i = 0; i < order.size(); ++i) result[size_t(order[i])] = at[i];
+      return result;
+    }
+    case Op::Expand:
+      for (size_t i = 0; i < from.size(); ++i) {
+        if (from[i] != u->shape[i]) result[i] = index(0);
+      }
+      return result;
+    case Op::Shrink:
+      for (size_t i = 0; i < from.size(); ++i) {
+        if (!is_const(u[1 + 2 * i], 0)) result[i] = simplify(at[i] + u[1 + 2 * i]);
+      }
+      return result;
+    case Op::Flip:
+      for (int64_t axis : u->get<Axes>()) {
+        result[size_t(axis)] = flip_index(from[size_t(axis)], at[size_t(axis)]);
+      }
+      return result;
+    case Op::Pad:
+      for (size_t i = 0; i < from.size(); ++i) {
+        const UOp& lo = u[1 + 2 * i];
+        const UOp& hi = u[2 + 2 * i];
+        if (!is_const(lo, 0)) {
+          valid = both(valid, simplify(negate(at[i] < lo)));
+          result[i] = simplify(at[i] - lo);
+        }
+        if (!is_const(hi, 0)) valid = both(valid, simplify(at[i] < dim_add(lo, from[i])));
+      }
+      return result;
+    default: throw InternalError(fmt::format("{} moves nothing", info(u->op).name));
+  }
+}
+
+int64_t first_free_range(const std::vector<UOp>& at, const UOp& gate, int64_t least) {
+  RangeSet used = gate ? gate->ranges : 0;
+  for (const UOp& i : at) used |= i->ranges;
+  return std::max<int64_t>(least, used ? 64 - __builtin_clzll(used) : 0);
+}
+
+namespace {
+
+class Builder {
+ public:
+  explicit Builder(const Slots& slots) : slots_(slots) {}
+
+  UOp ast(const UOp& root) {
+    const UOp& value = root->op == Op::Assign ? root[2] : root;
+    rank_ = int64_t(value->shape.size());
+    std::vector<UOp> at;
+    std::vector<UOp> src(3);
+    for (const UOp& dim : value->shape) {
+      bool loop = !is_const(dim, 1);
+      at.push_back(loop ? range(dim, int64_t(at.size()), AxisKind::Loop) : index(0));
+      if (loop) src.push_back(at.back());
+    }
+    UOp stored = root->op == Op::Assign || root->op == Op::Contiguous ? read(value, at, {})
+                                                                      : compute(root, at, {});
+    if (root->op == Op::Contiguous) stored = read(root[0], at, {});
+    src[0] = param(slots_.find(root));
+    src[1] = root->op == Op::Assign ? target_index(root, at) : flat_index(root, at);
+    src[2] = stored;
+    return make(Op::Sink, {make(Op::Store, std::move(src))});
+  }
+
+ private:
+  UOp param(int64_t slot) const {
+    expect(slot >= 0, "a value without a buffer is read");
+    const Buffer& b = *slots_.buffer(slot);
+    // Packed data is bytes to a kernel.
+    DType t = b.dtype.packed ? u8 : b.dtype;
+    int64_t size = b.dtype.packed ? b.bytes() : b.size();
+    return make(Op::Param, {}, ParamInfo{slot, t, size, b.constant});
+  }
+
+  // Row-major over the greatest dims, so that strides are constants where dims are symbolic.
+  static UOp flat_index(const UOp& node, const std::vector<UOp>& at) {
+    UOp flat = index(0);
+    for (size_t i = 0; i < at.size(); ++i) {
+      flat = flat * index(dim_max(node->shape[i])) + at[i];
+    }
+    return simplify(flat);
+  }
+
+  static UOp target_index(const UOp& assign, std::vector<UOp> at) {
+    UOp view = assign[1];
+    UOp valid;
+    for (; is_movement(view->op); view = view[0]) {
+      check(view->op != Op::Pad && view->op != Op::Expand,
+            "assign: the target is a {} of its buffer, which has no place to write",
+            info(view->op).name);
+      at = source_index(view, at, valid);
+    }
+    return flat_index(assign[0], at);
+  }
+
+  UOp load(const UOp& node, const std::vector<UOp>& at, const UOp& gate) const {
+    std::vector<UOp> src = {param(slots_.find(node)), flat_index(node, at)};
+    if (gate) src.push_back(gate);
+    return make(Op::Load, std::move(src));
+  }
+
+  // The value of a node at an index: from memory where it is stored, else computed.
+  UOp read(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
+    if (slots_.find(u) >= 0) return load(u, at, gate);
+    return compute(u, at, gate);
+  }
+
+  UOp compute(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
+    std::vector<const Node*> key = {u.get(), gate.get()};
+    for (const UOp& i : at) key.push_back(i.get());
+    auto found = memo_.find(key);
+    if (found != memo_.end()) return found->second;
+    UOp value = compute_new(u, at, gate);
+    keep_.insert(keep_.end(), at.begin(), at.end());
+    if (gate) keep_.push_back(gate);
+    memo_[key] = value;
+    return value;
+  }
+
+  UOp compute_new(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
+    switch (u->op) {
+      case Op::Const:
+      case Op::Variable: return u;
+      case Op::Iota: return at[0];
+      case Op::Contiguous: return read(u[0], at, gate);
+      case Op::Bitcast: return bitcast(u, at, gate);
+      case Op::Reduce: return reduce(u, at, gate);
+      default: break;
+    }
+    if (is_movement(u->op)) {
+      UOp valid;
+      std::vector<UOp> below = source_index(u, at, valid);
+      UOp value = read(u[0], below, both(gate, valid));
+      return valid ? where(valid, value, constant(u->dtype, 0)) : value;
+    }
+    // The values of dims and positions have no index of their own.
+    std::vector<UOp> src;
+    for (const UOp& s : u->src) src.push_back(read(s, at, gate));
+    return make(u->op, std::move(src), u->arg);
+  }
+
+  UOp reduce(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
+    int64_t depth = first_free_range(at, gate, rank_);
+    std::vector<UOp> inner = at;
+    std::vector<UOp> src(1);
+    for (int64_t axis : u->get<Reduction>().axes) {
+      const UOp& dim = u[0]->shape[size_t(axis)];
+      if (is_const(dim, 1)) {
+        inner[size_t(axis)] = index(0);
+        continue;
+      }
+      inner[size_t(axis)] = reduce_range(dim, depth++);
+      src.push_back(inner[size_t(axis)]);
+    }
+    src[0] = read(u[0], inner, gate);
+    if (src.size() == 1) return src[0];
+    return make(Op::Reduce, std::move(src), Reduction{u->get<Reduction>().op, {}});
+  }
+
+  // Equal loops at equal depth are one range, so that reduces side by side can share a loop; any
+  // others differ in their number.
+  UOp reduce_range(const UOp& end, int64_t depth) {
+    size_t at = 0;
+    while (at < loops_.size() && loops_[at] != std::pair(end, depth)) ++at;
+    if (at == loops_.size()) loops_.emplace_back(end, depth);
+    int64_t id = rank_ + int64_t(at);
+    expect(id < 40, "a kernel of {} loops", id);
+    return range(end, id, AxisKind::Reduce);
+  }
+
+  // Several narrow elements make a wide one, or a wide one several narrow.
+  UOp bitcast(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
+    const UOp& x = u[0];
+    if (x->dtype.packed) {
+      expect(slots_.find(x) >= 0 && u->dtype == u8, "packed data is only read as bytes");
+      UOp flat = index(0);
+      for (size_t i = 0; i < at.size(); ++i) flat = flat * u->shape[i] + at[i];
+      std::vector<UOp> src = {param(slots_.find(x)), simplify(flat)};
+      if (gate) src.push_back(gate);
+      return make(Op::Load, std::move(src));
+    }
+    int64_t from = byte_size(x->dtype);
+    int64_t to = byte_size(u->dtype);
+    std::vector<UOp> below = at;
+    if (from == to) return make(Op::Bitcast, {read(x, at, gate)}, u->dtype);
+    if (from < to) {
+      std::vector<UOp> parts;
+      for (int64_t i = 0; i < to / from; ++i) {
+        below.back() = simplify(at.back() * index(to / from) + index(i));
+        parts.push_back(read(x, below, gate));
+      }
+      return make(Op::Bitcast, {make(Op::Stack, std::move(parts))}, u->dtype);
+    }
+    int64_t ratio = from / to;
+    below.back() = simplify(at.back() / index(ratio));
+    DType wide = unsigned_of_same_width(x->dtype);
+    UOp bits = make(Op::Bitcast, {read(x, below, gate)}, wide);
+    UOp shift = cast((at.back() % index(ratio)) * index(8 * to), wide);
+    UOp part = cast(make(Op::Shr, {bits, shift}), unsigned_of_same_width(u->dtype));
+    return make(Op::Bitcast, {part}, u->dtype);
+  }
+
+  const Slots& slots_;
+  int64_t rank_ = 0;
+  std::vector<std::pair<UOp, int64_t>> loops_;
+  std::map<std::vector<const Node*>, UOp> memo_;
+  std::vector<UOp> keep_;
+};
+
+}  // namespace
+
+UOp kernel_ast(const Stored& stored, const Slots& slots) {
+  return simplify(Builder(slots).ast(stored.node));
+}
+
+}  // namespace niwaki

@@ -1,0 +1,90 @@
+// The schedule: a tensor graph becomes a list of kernels.
+//
+// A kernel is a graph over ranges instead of shapes: Sink(Store(param, index, value, ranges...)). Its
+// buffers are parameters, so equal work on other buffers is the same interned node, and the 36 equal
+// blocks of a model are compiled once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/uop.h"
+
+namespace niwaki {
+
+/// One launch: what to compute and on what.
+struct Kernel {
+  UOp ast;
+  std::vector<BufferRef> args;
+  /// Why its value is stored: "output", "assign", or what recomputing would have cost.
+  std::string reason;
+};
+
+/// A buffer that lives between two kernels of one schedule, at an offset of the shared arena.
+struct Temporary {
+  BufferRef buffer;
+  int64_t offset;
+};
+
+struct Schedule {
+  std::vector<Kernel> kernels;
+  /// In the order of the tensors that were asked for.
+  std::vector<BufferRef> outputs;
+  std::vector<Temporary> temporaries;
+  int64_t arena_bytes = 0;
+};
+
+/// The kernels that compute `outputs`, in an order that respects every read and write. Symbolic
+/// dims of an output have their greatest size in its buffer.
+Schedule schedule(const std::vector<UOp>& outputs);
+
+// --- the passes, in order ---
+
+/// A value that is stored and what decided so.
+struct Stored {
+  UOp node;
+  std::string reason;
+};
+
+/// Which values are stored, users before sources (place.cpp).
+std::vector<Stored> place(const std::vector<UOp>& outputs);
+
+/// The index at which a movement op reads its source, given that at which it is read itself; `valid`
+/// gets the condition under which a Pad reads at all, and stays null elsewhere (ranges.cpp).
+std::vector<UOp> source_index(const UOp& movement, const std::vector<UOp>& at, UOp& valid);
+
+/// The least range id above those that an index and its gate depend on, and not below `least`: what
+/// the loops of a reduce at that index are numbered from (ranges.cpp).
+int64_t first_free_range(const std::vector<UOp>& at, const UOp& gate, int64_t least);
+
+/// A kernel's AST for each stored value, over params numbered by `slots` (ranges.cpp).
+class Slots;
+UOp kernel_ast(const Stored& stored, const Slots& slots);
+
+/// sum over r of (r == i ? f(r) : 0) is f(i): a gather costs the rows it reads (collapse.cpp).
+UOp collapse_one_hot(const UOp& ast);
+
+/// Params numbered by first use, and the buffers they stand for, in that order (schedule.cpp).
+UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& args);
+
+/// Offsets in one arena for buffers whose lives do not overlap (memory.cpp).
+void plan_memory(Schedule& schedule);
+
+/// The buffer of every stored or existing value, and its number among all of a schedule.
+class Slots {
+ public:
+  /// Gives `node` a buffer: an Assign writes its base, anything else gets a new one.
+  void add(const UOp& node);
+  /// The number of the buffer that holds `node`, a Buffer or stored value; -1 if it is not stored.
+  int64_t find(const UOp& node) const;
+  const BufferRef& buffer(int64_t slot) const { return buffers_[size_t(slot)]; }
+  int64_t size() const { return int64_t(buffers_.size()); }
+
+ private:
+  int64_t slot_of(const BufferRef& buffer);
+  std::vector<BufferRef> buffers_;
+  std::vector<std::pair<UOp, int64_t>> nodes_;
+  std::vector<std::pair<const Node*, int64_t>> index_;
+};
+
+}  // namespace niwaki
