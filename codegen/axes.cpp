@@ -71,13 +71,6 @@ double node_cost(const UOp& u) {
 // An index computation: cheap, and mostly hoisted or folded into addresses.
 bool is_address(const UOp& u) { return u->dtype == i64 || u->op == Op::Range; }
 
-// How the element index moves from one iteration of `r` to the next; null if not by a constant.
-std::optional<int64_t> stride(const UOp& at, const UOp& r) {
-  UOp next = simplify(substitute(at, {{r, r + index(1)}}) - at);
-  if (const int64_t* c = const_int(next)) return *c;
-  return std::nullopt;
-}
-
 // Whether `lanes` consecutive iterations of r, from a multiple of lanes on, read one short stretch.
 bool reads_together(const UOp& at, const UOp& r, int64_t lanes) {
   UOp base = r * index(lanes);
@@ -302,6 +295,26 @@ UOp split(const UOp& ast, const UOp& r, int64_t amount, AxisKind inner_kind, int
   return simplify(bound);
 }
 
+// Loops of one iteration are no loops.
+UOp drop_single_loops(const UOp& ast) {
+  std::vector<std::pair<UOp, UOp>> zeros;
+  for (const UOp& u : toposort(ast)) {
+    if (u->op == Op::Range && is_const(u[0], 1)) zeros.emplace_back(u, index(0));
+  }
+  if (zeros.empty()) return ast;
+  UOp unbound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
+    size_t first = u->op == Op::Reduce ? 1 : u->op == Op::Store ? 3 : u->src.size();
+    std::vector<UOp> src;
+    for (size_t i = 0; i < u->src.size(); ++i) {
+      bool single = i >= first && is_const(u[i][0], 1);
+      if (!single) src.push_back(u[i]);
+    }
+    if (src.size() == u->src.size()) return {};
+    return u->op == Op::Reduce && src.size() == 1 ? src[0] : make(u->op, std::move(src), u->arg);
+  });
+  return simplify(substitute(unbound, zeros));
+}
+
 UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
   UOp typed = range(r[0], r->get<RangeInfo>().id, kind);
   return substitute(ast, {{r, typed}});
@@ -355,7 +368,7 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
       case Move::Kind::Global: result = retype(result, r, AxisKind::Global); break;
     }
   }
-  return result;
+  return drop_single_loops(result);
 }
 
 double kernel_work(const UOp& ast) {

@@ -267,9 +267,10 @@ UOp maximum(const UOp& u) {
 // --- casts and bools ---
 
 UOp float_to_integer(const UOp& u) {
+  if (u->op != Op::Cast) return {};
   DType from = u[0]->dtype.scalar();
   DType to = u->dtype.scalar();
-  if (u->op != Op::Cast || !is_float(from) || !is_integer(to)) return {};
+  if (!is_float(from) || !is_integer(to)) return {};
   double bits = double(bit_size(to));
   double low = is_unsigned(to) ? 0.0 : -std::exp2(bits - 1);
   double end = std::exp2(is_unsigned(to) ? bits : bits - 1);

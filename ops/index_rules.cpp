@@ -113,8 +113,7 @@ UOp split_divisible(const UOp& u, bool remainder) {
 // Whatever cannot vary is a constant.
 UOp constant_by_bounds(const Match& m) {
   const UOp& u = m.root;
-  bool computed = is_elementwise(u->op) || u->op == Op::Range;
-  if (!computed || u->lo != u->hi || u->dtype.lanes > 1 || !u->shape.empty()) return {};
+  if (!is_elementwise(u->op) || u->lo != u->hi || u->dtype.lanes > 1 || !u->shape.empty()) return {};
   if (is_float(u->dtype) || u->dtype.kind == Kind::U64) return {};
   return constant(u->dtype, Value::of(u->lo));
 }
