@@ -221,6 +221,8 @@ UOp divide(const UOp& u) {
     UOp negative_b = b < zero;
     UOp x = cast(where(negative_a, a * bits_number(a, -1), a), unsigned_t);
     UOp y = cast(where(negative_b, b * bits_number(b, -1), b), unsigned_t);
+    bool never_zero = b->lo > 0 || b->hi < 0;
+    if (!never_zero) y = where(equal(y, bits_number(y, 0)), bits_number(y, 1), y);
     UOp signs_differ = make(Op::Ne, {negative_a, negative_b});
     UOp q = make(Op::Div, {x, y});
     UOp inexact = make(Op::Ne, {q * y, x});
@@ -228,8 +230,8 @@ UOp divide(const UOp& u) {
     UOp floor = cast(q + down, t);
     UOp signed_floor = where(signs_differ, floor * bits_number(floor, -1), floor);
     // Division by zero gives 0, with remainder a.
-    UOp safe = b->lo > 0 || b->hi < 0 ? signed_floor : where(equal(b, zero), zero, signed_floor);
-    return remainder ? a + safe * b * bits_number(b, -1) : safe;
+    UOp result = never_zero ? signed_floor : where(equal(b, zero), zero, signed_floor);
+    return remainder ? a + result * b * bits_number(b, -1) : result;
   }
   bool constant_divisor = b->lo == b->hi || (b->op == Op::Const && !is_const(b, 0));
   if (constant_divisor ? b->lo != 0 : b->lo > 0 && t.kind != Kind::U64) return {};

@@ -75,7 +75,7 @@ bool match_all(Pending pending, Match& m) {
   return true;
 }
 
-bool is_symmetric_number(const Pat& p) { return p->form == Pat::Form::Number; }
+bool is_number(const Pat& p) { return p->form == Pat::Form::Number; }
 
 }  // namespace
 
@@ -100,12 +100,12 @@ UOp Pat::build(const Match& m, const UOp& like) const {
   std::vector<UOp> src(parts.size());
   UOp sibling = like;
   for (size_t i = parts.size(); i-- > 0;) {
-    if (is_symmetric_number(parts[i])) continue;
+    if (is_number(parts[i])) continue;
     src[i] = parts[i].build(m, like);
     if (!(node_->op == Op::Where && i == 0)) sibling = src[i];
   }
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (is_symmetric_number(parts[i])) src[i] = parts[i].build(m, sibling);
+    if (is_number(parts[i])) src[i] = parts[i].build(m, sibling);
   }
   UOp built = make(node_->op, std::move(src), node_->arg.value_or(Arg{}));
   UOp folded = fold(built);
@@ -145,7 +145,9 @@ std::string Pat::text() const {
 }
 
 Pat operator+(const Pat& a, const Pat& b) { return Pat(Op::Add, {a, b}); }
-Pat operator-(const Pat& a, const Pat& b) { return a + b * -1; }
+Pat operator-(const Pat& a, const Pat& b) {
+  return a + (b->form == Pat::Form::Number ? Pat(-b->number) : b * -1);
+}
 Pat operator*(const Pat& a, const Pat& b) { return Pat(Op::Mul, {a, b}); }
 Pat operator/(const Pat& a, const Pat& b) { return Pat(Op::Div, {a, b}); }
 Pat operator%(const Pat& a, const Pat& b) { return Pat(Op::Mod, {a, b}); }

@@ -10,6 +10,9 @@
 // A value of constants alone is never stored here: it would be written anew in every replay, and for
 // unpacked weights the copy would be larger than what it was made from. A reduce is the exception.
 //
+// Nor is a condition: a comparison costs less than the byte it would be read back from, and a one-hot
+// mask must stay in sight of the sum that it selects from (collapse.cpp).
+//
 // Rejected: storing by op (every reduce, every second reader). It needs exceptions for norms, gathers
 // and casts, which this has not.
 #include <algorithm>
@@ -140,6 +143,7 @@ class Placement {
     bool computes = is_elementwise(u->op) || u->op == Op::Reduce;
     const Estimate& e = estimates_.at(u.get());
     if (!computes || (!e.varies && u->op != Op::Reduce)) return "";
+    if (u->dtype.kind == Kind::Bool && u->op != Op::Reduce) return "";
     double total = 0;
     for (const Use& use : uses) total += evaluations(use);
     double size = size_of(u->shape);

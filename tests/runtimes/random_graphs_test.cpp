@@ -1,0 +1,64 @@
+// Random graphs, run by the compiled CPU kernels and by the interpreter. NIWAKI_FUZZ_FROM and
+// NIWAKI_FUZZ_COUNT choose other seeds; a failure prints the one that failed.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/text.h"
+#include "runtimes/realize.h"
+#include "support/random_graph.h"
+
+namespace niwaki::test {
+namespace {
+
+int64_t setting(const char* name, int64_t fallback) {
+  const char* text = std::getenv(name);
+  return text ? std::atoll(text) : fallback;
+}
+
+bool close(double a, double b, double tolerance) {
+  if (a == b || (a != a && b != b)) return true;
+  return std::abs(a - b) <= tolerance * std::max(1.0, std::abs(a));
+}
+
+// The first element in which the two results differ by more than allowed; -1 if none does.
+int64_t first_difference(const Buffer& a, const Buffer& b, double tolerance) {
+  for (int64_t i = 0; i < a.size(); ++i) {
+    size_t offset = size_t(i * byte_size(a.dtype));
+    Value x = load_value(a.dtype, static_cast<char*>(a.data) + offset);
+    Value y = load_value(b.dtype, static_cast<char*>(b.data) + offset);
+    bool same = is_float(a.dtype) ? close(x.f, y.f, tolerance) : x.i == y.i;
+    if (!same) return i;
+  }
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("random graphs: CPU agrees with INTERP") {
+  uint64_t from = uint64_t(setting("NIWAKI_FUZZ_FROM", 1));
+  uint64_t count = uint64_t(setting("NIWAKI_FUZZ_COUNT", 2000));
+  MESSAGE("seeds ", from, " to ", from + count - 1);
+  int64_t failures = 0;
+  for (uint64_t seed = from; seed < from + count && failures < 5; ++seed) {
+    CAPTURE(seed);
+    RandomGraph graph = random_graph(seed);
+    try {
+      Replay oracle({graph.result}, device("INTERP"));
+      oracle.run({{"n", graph.n}});
+      Replay compiled({graph.result}, device("CPU"));
+      compiled.run({{"n", graph.n}});
+      int64_t at = first_difference(oracle.output(0), compiled.output(0), graph.tolerance);
+      if (at < 0) continue;
+      ++failures;
+      FAIL_CHECK("element ", at, " differs in\n", print(graph.result.uop()));
+    } catch (const std::exception& e) {
+      ++failures;
+      FAIL_CHECK(std::string(e.what()), "\nin\n", print(graph.result.uop()));
+    }
+  }
+}
+
+}  // namespace niwaki::test
