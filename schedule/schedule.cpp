@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "core/verify.h"
@@ -9,6 +10,26 @@
 
 namespace niwaki {
 namespace {
+
+// Whether a value reads the buffer it is assigned to anywhere but at the element that it replaces.
+bool reads_elsewhere(const UOp& assign) {
+  std::vector<UOp> todo = {assign[2]};
+  std::unordered_set<const Node*> seen;
+  while (!todo.empty()) {
+    UOp u = todo.back();
+    todo.pop_back();
+    if (u == assign[1] || u->op == Op::Contiguous || !seen.insert(u.get()).second) continue;
+    if (u == assign[0]) return true;
+    if (u->op != Op::Assign) todo.insert(todo.end(), u->src.begin(), u->src.end());
+  }
+  return false;
+}
+
+// A value that would be read while it is written over is stored first.
+UOp protect_assign(const UOp& u) {
+  if (u->op != Op::Assign || !reads_elsewhere(u)) return {};
+  return make(Op::Assign, {u[0], u[1], make(Op::Contiguous, {u[2]})});
+}
 
 // Kernels in an order in which every value is written before it is read, and read before an assign
 // writes over it. `reads[k]` lists the stored or existing nodes kernel k reads.
@@ -131,6 +152,7 @@ UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& ar
 Schedule schedule(const std::vector<UOp>& outputs) {
   // Tensor graph, as the user built it, made smaller.
   UOp sink = graph_rewrite(make(Op::Sink, outputs), movement_rules() + float_rules());
+  sink = graph_rewrite(sink, protect_assign);
   const std::vector<UOp>& roots = sink->src;
   verify(sink, Stage::Tensor, "schedule");
 

@@ -1,0 +1,93 @@
+// Replays: captured once, run with other variables and inputs; what they refuse; and state written in
+// place.
+#include <doctest/doctest.h>
+
+#include "runtimes/realize.h"
+#include "support/cases.h"
+
+namespace niwaki::test {
+namespace {
+
+float* data(const Tensor& t) {
+  return static_cast<float*>(t.uop()->get<BufferRef>()->data);
+}
+
+}  // namespace
+
+TEST_CASE("a replay sees new inputs and variables") {
+  Tensor x = input({8}, 1);
+  UOp n = variable("n", 1, 8);
+  Replay replay({x.narrow(0, 0, n).sum()}, device("CPU"));
+  for (int64_t count : {3, 8, 1}) {
+    float sum = 0;
+    for (int64_t i = 0; i < 8; ++i) data(x)[i] = float(i * count);
+    for (int64_t i = 0; i < count; ++i) sum += float(i * count);
+    replay.run({{"n", count}});
+    CHECK(*static_cast<float*>(replay.output(0).data) == sum);
+  }
+}
+
+TEST_CASE("what a replay refuses") {
+  Replay replay({input({8}, 1).narrow(0, 0, variable("n", 1, 8)).sum()}, device("CPU"));
+  CHECK_THROWS_WITH(replay.run(), "replay: the variable n in [1, 8] was given no value");
+  CHECK_THROWS_WITH(replay.run({{"n", 9}}), "replay: n = 9 is not in [1, 8]");
+  CHECK_THROWS_WITH(replay.run({{"n", 0}}), "replay: n = 0 is not in [1, 8]");
+}
+
+TEST_CASE("equal kernels are compiled once") {
+  Tensor x = input({4, 64}, 1);
+  std::vector<Tensor> layers = {x};
+  for (int i = 0; i < 12; ++i) {
+    layers.push_back(layers.back().rms_norm(input({64}, 3), 1e-6).contiguous());
+  }
+  Replay replay({layers.back()}, device("CPU"));
+  CHECK(replay.n_kernels() == 12);
+  CHECK(replay.n_programs() <= 2);  // the last writes an output, the others temporaries
+}
+
+TEST_CASE("state is written in place") {
+  Tensor cache = Tensor::empty({6, 4});
+  UOp pos = variable("pos", 0, 5);
+  Tensor row = input({1, 4}, 1);
+  Tensor after = cache.narrow(0, pos, 1).assign(row);
+  Replay replay({after.narrow(0, 0, dim_add(pos, index(1))).sum()}, device("CPU"));
+  float expected = 0;
+  for (int64_t p = 0; p < 6; ++p) {
+    for (int64_t i = 0; i < 4; ++i) {
+      data(row)[i] = float(p * 4 + i);
+      expected += data(row)[i];
+    }
+    replay.run({{"pos", p}});
+    CHECK(*static_cast<float*>(replay.output(0).data) == expected);
+  }
+  for (int64_t i = 0; i < 24; ++i) CHECK(data(cache)[i] == float(i));
+}
+
+TEST_CASE("a value is read before its buffer is written over") {
+  Tensor x = Tensor::from<float>({1, 2, 3, 4}, {4});
+  Tensor before = (x * 10.0).contiguous();
+  Tensor after = x.assign(x + 1.0);
+  std::vector<Tensor> results = realize({before + after, after}, {}, device("CPU"));
+  CHECK(to_vector<float>(results[0]) == std::vector<float>{12, 23, 34, 45});
+  CHECK(to_vector<float>(x) == std::vector<float>{2, 3, 4, 5});
+}
+
+TEST_CASE("an assign may read what it writes over") {
+  Tensor x = Tensor::from<float>({1, 2, 3, 4}, {4});
+  realize(x.assign(x.flip({0})), {}, device("CPU"));
+  CHECK(to_vector<float>(x) == std::vector<float>{4, 3, 2, 1});
+  realize(x.narrow(0, 1, 3).assign(x.narrow(0, 0, 3) + x.max()), {}, device("CPU"));
+  CHECK(to_vector<float>(x) == std::vector<float>{4, 8, 7, 6});
+}
+
+TEST_CASE("values come out in the type that was asked for") {
+  Tensor x = Tensor::from<float>({1.5f, -2.5f}, {2});
+  CHECK(to_vector<double>(x) == std::vector<double>{1.5, -2.5});
+  CHECK(to_vector<int32_t>(x) == std::vector<int32_t>{1, -2});
+  CHECK(item<float>(x.sum()) == -1.0f);
+  CHECK_THROWS_WITH(item<float>(x), "item: (2) has not one element");
+  CHECK_THROWS_WITH(to_vector<float>(x.narrow(0, 0, variable("n", 1, 2))),
+                    "to_vector: the shape (n) is symbolic");
+}
+
+}  // namespace niwaki::test
