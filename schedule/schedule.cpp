@@ -1,8 +1,8 @@
 #include "schedule/schedule.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/error.h"
 #include "core/verify.h"
@@ -13,14 +13,17 @@ namespace {
 
 // Whether a value reads the buffer it is assigned to anywhere but at the element that it replaces.
 bool reads_elsewhere(const UOp& assign) {
-  std::vector<UOp> todo = {assign[2]};
-  std::unordered_set<const Node*> seen;
+  std::vector<std::pair<UOp, bool>> todo = {{assign[2], false}};
+  std::set<std::pair<const Node*, bool>> seen;
   while (!todo.empty()) {
-    UOp u = todo.back();
+    auto [u, moved] = todo.back();
     todo.pop_back();
-    if (u == assign[1] || u->op == Op::Contiguous || !seen.insert(u.get()).second) continue;
+    bool same_element = u == assign[1] && !moved;
+    if (same_element || u->op == Op::Contiguous || !seen.insert({u.get(), moved}).second) continue;
     if (u == assign[0]) return true;
-    if (u->op != Op::Assign) todo.insert(todo.end(), u->src.begin(), u->src.end());
+    if (u->op == Op::Assign) continue;
+    bool moves = moved || !is_elementwise(u->op);
+    for (const UOp& s : u->src) todo.emplace_back(s, moves);
   }
   return false;
 }
