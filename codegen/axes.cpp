@@ -160,17 +160,20 @@ Vectors choose_vectors(const Loops& loops, const Target& target) {
 }
 
 // Work inside of reduces that is repeated for every iteration of the output range `r` though it does
-// not depend on it: what a tile over r would share.
-double shared_work(const Loops& loops, const UOp& r) {
+// not depend on it: what a tile over r would share. Beside a tile over `other`, only what depends on
+// that is still repeated.
+double shared_work(const Loops& loops, const UOp& r, const UOp& other) {
   RangeSet bit = range_bit(r->get<RangeInfo>().id);
+  RangeSet tiled = other ? range_bit(other->get<RangeInfo>().id) : 0;
   RangeSet reduces = 0;
   for (const UOp& q : loops.reduces) reduces |= range_bit(q->get<RangeInfo>().id);
   double total = 0;
   for (const UOp& u : loops.nodes) {
-    if (is_address(u) || !(u->ranges & reduces) || (u->ranges & bit)) continue;
+    bool repeated = (u->ranges & reduces) && !(u->ranges & bit);
+    if (is_address(u) || !repeated || (tiled && !(u->ranges & tiled))) continue;
     total += iterations(u, loops) * node_cost(u);
   }
-  return total;
+  return total * trips(r);
 }
 
 double inner_trips(const Loops& loops) {
@@ -179,31 +182,43 @@ double inner_trips(const Loops& loops) {
   return most;
 }
 
-// Register tiles: copies of the body over output loops that share the most.
-void choose_tiles(const Loops& loops, const Target& target, const Vectors& vectors,
-                  std::vector<Move>& moves) {
-  if (loops.reduces.empty() || inner_trips(loops) < 16 || target.registers == 0) return;
-  int64_t n_reduces = 0;
-  for (const UOp& u : loops.nodes) n_reduces += u->op == Op::Reduce;
-  int64_t budget = std::max<int64_t>(1, target.registers / 2 / n_reduces);
-  std::vector<std::pair<double, UOp>> candidates;
+// The output loop, not a vector, over which a tile would share most; null if over none.
+UOp best_tile(const Loops& loops, const Vectors& vectors, const UOp& other) {
+  UOp best;
+  double most = 0;
   for (const UOp& r : loops.outputs) {
     bool vector = std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
-    double shared = shared_work(loops, r);
-    if (!vector && trips(r) >= 4 && shared > 0) candidates.emplace_back(shared * trips(r), r);
+    if (vector || r == other || trips(r) < 4) continue;
+    double shared = shared_work(loops, r, other);
+    if (shared > most) {
+      most = shared;
+      best = r;
+    }
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  bool first = true;
-  for (const auto& [unused, r] : candidates) {
-    int64_t copies = std::min<int64_t>(first && candidates.size() > 1 ? 4 : budget, budget);
-    copies = std::min<int64_t>(copies, 8);
+  return best;
+}
+
+// Register tiles: copies of the body over the one or two output loops that share the most. Half of the
+// registers are for accumulators; with one loop every copy has operands of its own, and gets half of
+// that.
+void choose_tiles(const Loops& loops, const Target& target, const Vectors& vectors,
+                  std::vector<Move>& moves) {
+  if (loops.reduces.empty() || inner_trips(loops) < 16) return;
+  UOp first = best_tile(loops, vectors, {});
+  if (!first) return;
+  UOp second = best_tile(loops, vectors, first);
+  int64_t n_reduces = 0;
+  for (const UOp& u : loops.nodes) n_reduces += u->op == Op::Reduce;
+  int64_t budget = target.registers / (second ? 2 : 4) / n_reduces;
+  auto tile = [&](const UOp& r, int64_t most) {
+    int64_t copies = std::min(most, budget);
     while (copies > 1 && double(copies) > trips(r)) copies /= 2;
-    if (copies < 2) continue;
+    if (copies < 2) return;
     moves.push_back({Move::Kind::Unroll, r->get<RangeInfo>().id, false, copies});
     budget /= copies;
-    first = false;
-  }
+  };
+  tile(first, second ? 4 : 8);
+  if (second) tile(second, 4);
 }
 
 // The loop that threads share: the outermost that makes no hoisted reduce run more often.

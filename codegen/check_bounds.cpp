@@ -115,8 +115,7 @@ void check_bounds(const UOp& ast) {
     if (!at) continue;
     int64_t size = u[0]->get<ParamInfo>().size;
     if (extreme(at, false)->lo >= 0 && extreme(at, true)->hi < size) continue;
-    throw InternalError(fmt::format("internal error: a {} at {} may leave [0, {}):\n{}",
-                                    info(u->op).name, expression(at), size, print(u)));
+    bug("a {} at {} may leave [0, {}):\n{}", info(u->op).name, expression(at), size, print(u));
   }
 }
 

@@ -158,7 +158,7 @@ class Linearizer {
       emit_reduces(u);
       return *find(u);
     }
-    expect(u->op != Op::Range, "a range is used outside of its loop:\n{}", print(u));
+    if (u->op == Op::Range) bug("r{} is used outside of its loop", u->get<RangeInfo>().id);
     std::vector<UOp> src;
     for (const UOp& s : u->src) src.push_back(emit(s));
     UOp made = with_sources(u, std::move(src));

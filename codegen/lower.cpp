@@ -21,9 +21,16 @@ UOp prove_bounds(const UOp& ast, const Target&) {
   return ast;
 }
 
+UOp fold_choices(const UOp& ast, const Target& target) {
+  static const Rules rules = select_rules() + index_rules() + float_rules();
+  return target.interpreted ? ast : graph_rewrite(ast, rules);
+}
+
 constexpr Pass passes[] = {
     // Every index is proved to stay in its buffer, before anything hides what it is.
     {"bounds", prove_bounds},
+    // Arithmetic on one of two values is a choice between two results.
+    {"select", fold_choices},
     // Loops are split, spread over threads, run as vectors or copied.
     {"axes", choose_and_apply},
     // Only ops and dtypes of the target are left.

@@ -1,6 +1,7 @@
-// Integer bounds of a node, from the bounds of its sources: interval arithmetic that saturates.
-// Where the interval leaves the dtype the value may wrap, and the dtype's own range is all that is
-// known. u64 has no interval in int64: anything is possible, and nothing is claimed.
+// Integer bounds of a node, from the bounds of its sources: interval arithmetic. Where the interval
+// leaves the dtype the value may wrap, and the dtype's own range is all that is known; so bounds
+// narrower than i64 also prove that no sum or product on the way wrapped. u64 has no interval in
+// int64: anything is possible, and nothing is claimed.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -13,20 +14,21 @@ namespace {
 constexpr int64_t lowest = std::numeric_limits<int64_t>::min();
 constexpr int64_t highest = std::numeric_limits<int64_t>::max();
 
-int64_t clamp128(__int128 v) {
-  return v < lowest ? lowest : v > highest ? highest : int64_t(v);
+// The interval, or all of int64 where its ends leave that: what wraps may land anywhere.
+Interval unless_wrapped(__int128 lo, __int128 hi) {
+  if (lo < lowest || hi > highest) return {lowest, highest};
+  return {int64_t(lo), int64_t(hi)};
 }
 
 Interval product(Interval a, Interval b) {
   __int128 corners[] = {__int128(a.lo) * b.lo, __int128(a.lo) * b.hi, __int128(a.hi) * b.lo,
                         __int128(a.hi) * b.hi};
   auto [low, high] = std::minmax_element(corners, corners + 4);
-  return {clamp128(*low), clamp128(*high)};
+  return unless_wrapped(*low, *high);
 }
 
-int64_t floor_quotient(int64_t a, int64_t b) {
-  return clamp128(__int128(a) / b - ((a % b != 0) && ((a < 0) != (b < 0))));
-}
+// For b > 0.
+int64_t floor_quotient(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 Interval quotient(Interval a, Interval b) {
   if (b.lo <= 0) return {lowest, highest};
@@ -39,8 +41,8 @@ Interval quotient(Interval a, Interval b) {
 Interval remainder(Interval a, Interval b) {
   if (b.lo <= 0) return {lowest, highest};
   if (b.lo == b.hi && floor_quotient(a.lo, b.lo) == floor_quotient(a.hi, b.lo)) {
-    int64_t base = floor_quotient(a.lo, b.lo) * b.lo;
-    return {a.lo - base, a.hi - base};
+    __int128 base = __int128(floor_quotient(a.lo, b.lo)) * b.lo;
+    return {int64_t(a.lo - base), int64_t(a.hi - base)};
   }
   return {0, b.hi - 1};
 }
@@ -60,11 +62,12 @@ Interval bitwise(Op op, Interval a, Interval b) {
 }
 
 Interval shifted(Op op, Interval a, Interval b, int64_t bits) {
-  if (b.lo < 0 || b.hi >= bits) return {std::min<int64_t>(a.lo, 0), highest};
+  bool in_range = b.lo >= 0 && b.hi < bits;
   if (op == Op::Shl) {
-    if (a.lo < 0) return {lowest, highest};
-    return {0, clamp128(__int128(a.hi) << b.hi)};
+    if (!in_range || a.lo < 0) return {lowest, highest};
+    return unless_wrapped(0, __int128(a.hi) << b.hi);
   }
+  if (!in_range) return {std::min<int64_t>(a.lo, 0), std::max<int64_t>(a.hi, 0)};
   return {a.lo < 0 ? a.lo >> b.lo : a.lo >> b.hi, a.hi < 0 ? a.hi >> b.hi : a.hi >> b.lo};
 }
 
@@ -115,7 +118,7 @@ Interval unclamped(const Node& n) {
     case Op::Add: {
       Interval a = source(0);
       Interval b = source(1);
-      return {clamp128(__int128(a.lo) + b.lo), clamp128(__int128(a.hi) + b.hi)};
+      return unless_wrapped(__int128(a.lo) + b.lo, __int128(a.hi) + b.hi);
     }
     case Op::Mul: return product(source(0), source(1));
     case Op::Div: return quotient(source(0), source(1));
@@ -165,8 +168,9 @@ Interval bounds(const Node& n) {
   Interval all = dtype_bounds(n.dtype);
   bool integers = is_integer(n.dtype) || n.dtype.kind == Kind::Bool;
   if (!integers || n.dtype.kind == Kind::U64) {
-    bool known = n.op == Op::Const && integers;
-    return known ? Interval{n.get<Constant>().value.i, n.get<Constant>().value.i} : all;
+    if (n.op != Op::Const || !integers) return all;
+    int64_t v = n.get<Constant>().value.i;
+    return v < 0 ? all : Interval{v, v};
   }
   for (const UOp& s : n.src) {
     // A comparison or cast of floats or of u64 says nothing about integers.

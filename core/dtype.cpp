@@ -55,12 +55,14 @@ DType dtype_from_name(std::string_view text) {
     if (type->name == text) return {Kind::Packed, 1, type};
   }
   std::string_view base = text.substr(0, text.find('x'));
-  int lanes = 1;
+  uint16_t lanes = 1;
   if (base.size() < text.size()) {
-    std::from_chars(text.data() + base.size() + 1, text.data() + text.size(), lanes);
+    const char* end = text.data() + text.size();
+    auto [stop, error] = std::from_chars(text.data() + base.size() + 1, end, lanes);
+    if (error != std::errc() || stop != end) lanes = 0;
   }
-  for (size_t i = 0; i + 1 < kinds.size(); ++i) {
-    if (kinds[i].name == base) return {Kind(i), uint16_t(lanes)};
+  for (size_t i = 0; lanes > 0 && i + 1 < kinds.size(); ++i) {
+    if (kinds[i].name == base) return {Kind(i), lanes};
   }
   fail("dtype: unknown name '{}': known are bool, i8 to i64, u8 to u64, f16, bf16, f32, f64", text);
 }

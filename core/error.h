@@ -36,10 +36,17 @@ void check(bool ok, fmt::format_string<Args...> text, Args&&... args) {
   if (!ok) throw Error(fmt::format(text, std::forward<Args>(args)...));
 }
 
-/// Throws InternalError with the formatted text unless `ok`: for what no input can trigger.
+/// Throws InternalError with the formatted text: for what no input can trigger.
+template <class... Args>
+[[noreturn]] void bug(fmt::format_string<Args...> text, Args&&... args) {
+  throw InternalError("internal error: " + fmt::format(text, std::forward<Args>(args)...));
+}
+
+/// Calls bug() unless `ok`. The arguments are evaluated either way: where they are costly, or exist
+/// only when it is broken, write `if (!ok) bug(...)`.
 template <class... Args>
 void expect(bool ok, fmt::format_string<Args...> text, Args&&... args) {
-  if (!ok) throw InternalError("internal error: " + fmt::format(text, std::forward<Args>(args)...));
+  if (!ok) bug(text, std::forward<Args>(args)...);
 }
 
 }  // namespace niwaki

@@ -67,23 +67,23 @@ void check_rank(const Node& n, size_t given, size_t wanted) {
         to_string(n.src[0]->shape));
 }
 
-// Equal whatever the variables are: the products of the constant dims agree, and the symbolic dims
-// are the same nodes.
+void check_sizes(const Node& n) {
+  for (const UOp& dim : n.shape) {
+    check(dim->lo >= 0, "{}: a dim of {} may be negative", op_name(n), to_string(n.shape));
+  }
+}
+
+// Equal whatever the variables are: the constant factors agree, and the others are the same nodes.
 bool same_count(const Shape& a, const Shape& b) {
-  auto split = [](const Shape& shape) {
-    std::pair<int64_t, std::vector<const Node*>> parts = {1, {}};
-    for (const UOp& dim : shape) {
-      if (const int64_t* c = const_int(dim)) parts.first *= *c;
-      else parts.second.push_back(dim.get());
-    }
-    std::sort(parts.second.begin(), parts.second.end());
-    return parts;
-  };
-  return split(a) == split(b);
+  DimFactors x = factors_of(a);
+  DimFactors y = factors_of(b);
+  return x.number == y.number &&
+         std::is_permutation(x.others.begin(), x.others.end(), y.others.begin(), y.others.end());
 }
 
 void infer_reshape(Node& n) {
   n.shape = dims_of(n);
+  check_sizes(n);
   check(same_count(n.src[0]->shape, n.shape), "reshape: sizes differ: {} to {}",
         to_string(n.src[0]->shape), to_string(n.shape));
 }
@@ -103,6 +103,7 @@ void infer_permute(Node& n) {
 
 void infer_expand(Node& n) {
   n.shape = dims_of(n);
+  check_sizes(n);
   const Shape& from = n.src[0]->shape;
   check_rank(n, n.shape.size(), from.size());
   for (size_t i = 0; i < from.size(); ++i) {
@@ -116,6 +117,7 @@ void infer_pad(Node& n) {
   Shape lo = dims_of(n, 1, 2);
   Shape hi = dims_of(n, 2, 2);
   check_rank(n, lo.size(), from.size());
+  expect(lo.size() == hi.size(), "pad with one width of dim {}", hi.size());
   for (size_t i = 0; i < from.size(); ++i) {
     check(lo[i]->lo >= 0 && hi[i]->lo >= 0, "pad: negative width {}, {} for the shape {}",
           expression(lo[i]), expression(hi[i]), to_string(from));
@@ -128,9 +130,11 @@ void infer_shrink(Node& n) {
   Shape start = dims_of(n, 1, 2);
   n.shape = dims_of(n, 2, 2);
   check_rank(n, start.size(), from.size());
+  expect(start.size() == n.shape.size(), "shrink without the size of dim {}", n.shape.size());
   for (size_t i = 0; i < from.size(); ++i) {
     bool inside = start[i]->lo >= 0 && n.shape[i]->lo >= 0 &&
-                  (from[i] == n.shape[i] || start[i]->hi + n.shape[i]->hi <= from[i]->hi);
+                  (from[i] == n.shape[i] ? start[i]->hi == 0
+                                         : start[i]->hi <= from[i]->hi - n.shape[i]->hi);
     check(inside, "shrink: [{}, {} + {}) leaves dim {} of {}", expression(start[i]),
           expression(start[i]), expression(n.shape[i]), i, to_string(from));
   }
@@ -148,6 +152,7 @@ void infer_flip(Node& n) {
 void infer_bitcast(Node& n) {
   DType from = n.src[0]->dtype;
   DType to = n.get<DType>();
+  check(to.kind != Kind::Void && from.kind != Kind::Void, "bitcast: no bits are {}", name(to));
   n.dtype = to;
   n.shape = n.src[0]->shape;
   auto block = [](DType t) {
@@ -174,6 +179,8 @@ void infer_reduce(Node& n) {
   const UOp& x = n.src[0];
   n.dtype = x->dtype;
   check_operand_class(n, x->dtype);
+  expect(r.op == Op::Add || r.op == Op::Mul || r.op == Op::Max, "reduce with {}",
+         info(r.op).name);
   if (n.src.size() > 1) {
     for (size_t i = 1; i < n.src.size(); ++i) {
       expect(n.src[i]->op == Op::Range, "reduce over a {}", info(n.src[i]->op).name);
@@ -208,6 +215,14 @@ void infer_load(Node& n) {
       n.src[1]->dtype.lanes, std::holds_alternative<int64_t>(n.arg) ? n.get<int64_t>() : 1));
 }
 
+void infer_store(Node& n) {
+  expect(n.src.size() >= 3 && n.src[0]->op == Op::Param, "store without param, index or value");
+  for (size_t i = 3; i < n.src.size(); ++i) {
+    expect(n.src[i]->op == Op::Range, "store over a {}", info(n.src[i]->op).name);
+  }
+  n.dtype = void_type;
+}
+
 void infer_stack(Node& n) {
   for (const UOp& s : n.src) {
     expect(s->dtype == n.src[0]->dtype && s->dtype.lanes == 1, "stack of mixed sources");
@@ -229,10 +244,16 @@ void infer_leaf(Node& n) {
       n.shape = shape_of(n.get<BufferRef>()->shape);
       return;
     case Op::Param: n.dtype = n.get<ParamInfo>().dtype; return;
-    case Op::Range: n.dtype = i64; return;
+    case Op::Range: {
+      int64_t id = n.get<RangeInfo>().id;
+      expect(id >= 0 && id < 64, "range {} has no bit in a set of ranges", id);
+      n.dtype = i64;
+      return;
+    }
     default:
       n.dtype = i64;
-      n.shape = {n.src[0]};
+      n.shape = dims_of(n, 0);
+      check_sizes(n);
   }
 }
 
@@ -240,6 +261,7 @@ void infer_type_and_shape(Node& n) {
   int wanted = info(n.op).sources;
   expect(wanted < 0 || size_t(wanted) == n.src.size(), "{} with {} sources", op_name(n),
          n.src.size());
+  expect(wanted >= 0 || !n.src.empty() || n.op == Op::Sink, "{} without sources", op_name(n));
   n.dtype = n.src.empty() ? void_type : n.src[0]->dtype;
   switch (n.op) {
     case Op::Const:
@@ -257,6 +279,8 @@ void infer_type_and_shape(Node& n) {
     case Op::Cast:
       check_operand_class(n, n.src[0]->dtype);
       n.dtype = n.get<DType>();
+      check(n.dtype.kind != Kind::Packed && n.dtype.kind != Kind::Void,
+            "cast: numbers do not convert to {}", name(n.dtype));
       n.shape = n.src[0]->shape;
       return;
     case Op::Bitcast: return infer_bitcast(n);
@@ -268,7 +292,7 @@ void infer_type_and_shape(Node& n) {
     case Op::Swizzle:
       n.dtype = n.src[0]->dtype.vec(int64_t(n.get<Axes>().size()));
       return;
-    case Op::Store:
+    case Op::Store: return infer_store(n);
     case Op::Sink:
     case Op::Update:
     case Op::End: n.dtype = void_type; return;

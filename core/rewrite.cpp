@@ -45,6 +45,12 @@ std::string Rule::place() const {
   return fmt::format("{}:{}", file.substr(file.find_last_of('/') + 1), where.line());
 }
 
+std::string Rule::text() const {
+  std::string text = fmt::format("{}: {} -> {}", place(), before.text(),
+                                 after ? after->text() : "computed");
+  return condition ? text + " if " + condition->text() : text;
+}
+
 UOp Rule::apply(const UOp& u) const {
   DType operand = u->src.empty() ? u->dtype : u->src.back()->dtype;
   if (domain == Domain::Index && operand != i64) return {};
@@ -78,7 +84,7 @@ UOp Rules::apply(const UOp& u) const {
     if (current_trace) {
       std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
       current_trace->steps.push_back(
-          {rules_[i].place(), print(u), print(result), spent.count()});
+          {rules_[i].text(), print(u), print(result), spent.count()});
     }
     return result;
   }

@@ -39,8 +39,10 @@ struct Rule {
 
   /// The rewritten node, or null.
   UOp apply(const UOp& u) const;
-  /// "index_rules.cpp:41", the rule's place in the source.
+  /// "index_rules.cpp:41", the place in the source; g++ gives all rules of a table the table's.
   std::string place() const;
+  /// The place and the rule: "index_rules.cpp:41: div(x, 1) -> x".
+  std::string text() const;
 };
 
 class Rules {
@@ -63,6 +65,7 @@ Rules operator+(const Rules& a, const Rules& b);
 
 /// One application of a rule, as a trace keeps it.
 struct RewriteStep {
+  /// The rule's text().
   std::string rule;
   std::string before;
   std::string after;

@@ -117,24 +117,57 @@ int64_t saturate(DType t, double v) {
   return is_unsigned(t) ? int64_t(uint64_t(v)) : int64_t(v);
 }
 
+// A 64-bit integer rounds once, to the target. On the way to 16 bits it passes through a double,
+// whose last bit keeps whether anything was cut off below, so that no tie is made.
+double from_integer(DType to, int64_t v, bool negative) {
+  uint64_t magnitude = negative ? 0 - uint64_t(v) : uint64_t(v);
+  double sign = negative ? -1.0 : 1.0;
+  if (to.kind == Kind::F64) return sign * double(magnitude);
+  if (to.kind == Kind::F32) return sign * double(float(magnitude));
+  constexpr uint64_t below = 0x7ff;
+  if (magnitude >> 53) magnitude = (magnitude & ~below) | uint64_t((magnitude & below) != 0) << 11;
+  return sign * round_float(to, double(magnitude));
+}
+
 Value cast(DType to, DType from, Value v) {
   if (to.kind == Kind::Bool) return Value::of(int64_t(is_float(from) ? v.f != 0 : v.i != 0));
   if (is_float(to)) {
     if (is_float(from)) return Value::of(round_float(to, v.f));
-    bool large = is_unsigned(from) && v.i < 0;
-    // A 64-bit integer rounds once, to the target: through long double, which holds it exactly.
-    long double exact = large ? (long double)(uint64_t(v.i)) : (long double)(v.i);
-    if (to.kind == Kind::F32) return Value::of(double(float(exact)));
-    return Value::of(round_float(to, double(exact)));
+    return Value::of(from_integer(to, v.i, !is_unsigned(from) && v.i < 0));
   }
   return Value::of(is_float(from) ? saturate(to, v.f) : wrap(to, v.i));
+}
+
+// A NaN of `width` bits, `mantissa` of them stored, as a double and back with its sign and payload:
+// bits that only travel must arrive, and a conversion in hardware would set the quiet bit.
+double widen_nan(uint64_t bits, int mantissa, int width) {
+  uint64_t payload = bits & ((uint64_t(1) << mantissa) - 1);
+  uint64_t sign = bits >> (width - 1);
+  return std::bit_cast<double>(sign << 63 | uint64_t(0x7ff) << 52 | payload << (52 - mantissa));
+}
+
+uint64_t narrow_nan(double v, int mantissa, int width) {
+  uint64_t bits = std::bit_cast<uint64_t>(v);
+  uint64_t payload = (bits & ((uint64_t(1) << 52) - 1)) >> (52 - mantissa);
+  if (payload == 0) payload = uint64_t(1) << (mantissa - 1);
+  uint64_t exponent = (uint64_t(1) << (width - 1 - mantissa)) - 1;
+  return (bits >> 63) << (width - 1) | exponent << mantissa | payload;
+}
+
+uint64_t f32_bits(double v) {
+  return std::isnan(v) ? narrow_nan(v, 23, 32) : std::bit_cast<uint32_t>(float(v));
+}
+
+double f32_value(uint32_t bits) {
+  float v = std::bit_cast<float>(bits);
+  return std::isnan(v) ? widen_nan(bits, 23, 32) : double(v);
 }
 
 uint64_t to_bits(DType t, Value v) {
   switch (t.kind) {
     case Kind::F16: return f16_bits(v.f);
     case Kind::BF16: return bf16_bits(v.f);
-    case Kind::F32: return std::bit_cast<uint32_t>(float(v.f));
+    case Kind::F32: return f32_bits(v.f);
     default: return v.bits;
   }
 }
@@ -143,7 +176,7 @@ Value from_bits(DType t, uint64_t bits) {
   switch (t.kind) {
     case Kind::F16: return Value::of(f16_value(uint16_t(bits)));
     case Kind::BF16: return Value::of(bf16_value(uint16_t(bits)));
-    case Kind::F32: return Value::of(double(std::bit_cast<float>(uint32_t(bits))));
+    case Kind::F32: return Value::of(f32_value(uint32_t(bits)));
     case Kind::F64: return Value::of(std::bit_cast<double>(bits));
     default: return Value::of(wrap(t, int64_t(bits)));
   }
@@ -152,8 +185,8 @@ Value from_bits(DType t, uint64_t bits) {
 }  // namespace
 
 uint16_t f16_bits(double v) {
+  if (v != v) return uint16_t(narrow_nan(v, 10, 16));
   uint16_t sign = std::signbit(v) ? 0x8000 : 0;
-  if (v != v) return sign | 0x7e00;
   double r = std::abs(round_binary(v, 10, -14, 65504.0));
   if (std::isinf(r)) return sign | 0x7c00;
   if (r < 0x1p-14) return sign | uint16_t(r * 0x1p24);
@@ -165,25 +198,29 @@ double f16_value(uint16_t bits) {
   double sign = bits & 0x8000 ? -1.0 : 1.0;
   int exponent = (bits >> 10) & 31;
   int mantissa = bits & 1023;
-  if (exponent == 31) return mantissa ? std::copysign(NAN, sign) : sign * INFINITY;
+  if (exponent == 31) return mantissa ? widen_nan(bits, 10, 16) : sign * INFINITY;
   if (exponent == 0) return sign * mantissa * 0x1p-24;
   return sign * std::scalbn(1024.0 + mantissa, exponent - 25);
 }
 
 uint16_t bf16_bits(double v) {
-  if (v != v) return uint16_t(std::signbit(v) ? 0xffc0 : 0x7fc0);
+  if (v != v) return uint16_t(narrow_nan(v, 7, 16));
   float rounded = float(round_float(bf16, v));
   return uint16_t(std::bit_cast<uint32_t>(rounded) >> 16);
 }
 
-double bf16_value(uint16_t bits) { return double(std::bit_cast<float>(uint32_t(bits) << 16)); }
+double bf16_value(uint16_t bits) { return f32_value(uint32_t(bits) << 16); }
 
 Value round_to(DType t, Value v) {
   return is_float(t) ? Value::of(round_float(t, v.f)) : Value::of(wrap(t, v.i));
 }
 
 Value value_of(DType t, double number) {
-  return is_float(t) ? Value::of(round_float(t, number)) : Value::of(wrap(t, int64_t(number)));
+  if (is_float(t)) return Value::of(round_float(t, number));
+  if (t.kind == Kind::Bool) return Value::of(int64_t(number != 0));
+  // What int64 holds wraps, so that -1 is all ones of any width; what it does not hold saturates.
+  if (number >= -0x1p63 && number < 0x1p63) return Value::of(wrap(t, int64_t(number)));
+  return Value::of(saturate(t, number));
 }
 
 Value evaluate(Op op, DType result, DType operand, std::span<const Value> args) {

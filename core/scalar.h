@@ -35,7 +35,7 @@ union Value {
 /// `v`, of `t`'s class (float or not), rounded or wrapped to `t`.
 Value round_to(DType t, Value v);
 
-/// `number` as a value of `t`.
+/// `number` as a value of `t`: an integer wraps while int64 holds it, and saturates beyond.
 Value value_of(DType t, double number);
 
 /// What `op` gives on scalars of type `operand` (of the last source, for Where); ops of op.def's

@@ -54,7 +54,7 @@ struct Parser {
 
   template <class... Args>
   void need(bool ok, fmt::format_string<Args...> what, Args&&... args) const {
-    if (!ok) fail("text: line {}: {}", line, fmt::format(what, std::forward<Args>(args)...));
+    check(ok, what, std::forward<Args>(args)...);
   }
 
   std::string_view word(std::string_view& text) const {
@@ -86,7 +86,12 @@ struct Parser {
     if (at > 0 && text[at] == 'f' && text[at - 1] == 'b') --at;
     DType t = dtype_from_name(text.substr(at));
     std::string number(text.substr(0, at));
-    if (is_float(t)) return constant(t, Value::of(std::strtod(number.c_str(), nullptr)));
+    if (is_float(t)) {
+      char* end = nullptr;
+      double v = std::strtod(number.c_str(), &end);
+      need(!number.empty() && *end == 0, "'{}' is no number", number);
+      return constant(t, Value::of(v));
+    }
     return constant(t, Value::of(integer(number)));
   }
 
@@ -110,7 +115,9 @@ struct Parser {
         return Symbol{symbol, min, integer(word(text))};
       }
       case Op::Buffer: {
-        int64_t at = integer(word(text).substr(1));
+        std::string_view place = word(text);
+        need(place.starts_with('#'), "a buffer is '#n'");
+        int64_t at = integer(place.substr(1));
         need(at >= 0 && at < int64_t(buffers.size()), "buffer #{} was not given", at);
         return buffers[at];
       }
@@ -162,9 +169,11 @@ struct Parser {
     }
     std::vector<UOp> src;
     for (std::string_view w = word(text); !w.empty(); w = word(text)) src.push_back(operand(w));
-    need(info(*op).sources < 0 || size_t(info(*op).sources) == src.size(), "{} takes {} sources",
-         op_name, info(*op).sources);
-    UOp made = make(*op, std::move(src), arg(*op, arg_text));
+    int wanted = *op == Op::Const ? 1 : info(*op).sources;
+    need(wanted < 0 || size_t(wanted) == src.size(), "{} takes {} sources", op_name, wanted);
+    need(wanted >= 0 || *op == Op::Sink || !src.empty(), "{} takes a source", op_name);
+    need(*op != Op::Const || src[0]->op == Op::Const, "const of a node");
+    UOp made = *op == Op::Const ? src[0] : make(*op, std::move(src), arg(*op, arg_text));
     need(type.empty() || type == print_type(made), "is {}, not {}", print_type(made), type);
     nodes[id] = made;
     return made;
@@ -177,9 +186,13 @@ struct Parser {
       rest.remove_prefix(std::min(rest.size(), text.size() + 1));
       ++line;
       if (text.find_first_not_of(' ') == std::string_view::npos) continue;
-      last = node(text);
+      try {
+        last = node(text);
+      } catch (const Error& e) {
+        fail("text: line {}: {}", line, e.what());
+      }
     }
-    need(bool(last), "no node");
+    check(bool(last), "text: no node");
     return last;
   }
 };

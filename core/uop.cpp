@@ -133,7 +133,7 @@ bool is_const(const UOp& u, double number) {
   if (u->op != Op::Const) return false;
   const Constant& c = u->get<Constant>();
   return is_float(c.dtype) ? c.value.f == number && !(number == 0 && std::signbit(c.value.f))
-                           : c.value.i == int64_t(number);
+                           : double(c.value.i) == number;
 }
 
 UOp operator+(const UOp& a, const UOp& b) { return make(Op::Add, {a, b}); }
@@ -193,16 +193,28 @@ UOp with_sources(const UOp& u, std::vector<UOp> src) {
 UOp dim_add(const UOp& a, const UOp& b) {
   const int64_t* x = const_int(a);
   const int64_t* y = const_int(b);
-  if (x && y) return index(*x + *y);
+  if (x && y) {
+    int64_t sum = 0;
+    check(!__builtin_add_overflow(*x, *y, &sum),
+          "shape: {} + {} elements are more than can be counted", *x, *y);
+    return index(sum);
+  }
   if (x && *x == 0) return b;
   if (y && *y == 0) return a;
-  return x ? b + a : a + b;
+  if (x) return dim_add(b, a);
+  if (y && a->op == Op::Add && const_int(a[1])) return dim_add(a[0], dim_add(a[1], b));
+  return b->op == Op::Add && const_int(b[1]) ? dim_add(dim_add(a, b[0]), b[1]) : a + b;
 }
 
 UOp dim_mul(const UOp& a, const UOp& b) {
   const int64_t* x = const_int(a);
   const int64_t* y = const_int(b);
-  if (x && y) return index(*x * *y);
+  if (x && y) {
+    int64_t product = 0;
+    check(!__builtin_mul_overflow(*x, *y, &product),
+          "shape: {} * {} elements are more than can be counted", *x, *y);
+    return index(product);
+  }
   if (x && *x == 1) return b;
   if (y && *y == 1) return a;
   return x ? b * a : a * b;
@@ -217,6 +229,26 @@ UOp dim_product(const Shape& shape) {
   UOp product = index(1);
   for (const UOp& dim : shape) product = dim_mul(product, dim);
   return product;
+}
+
+DimFactors factors_of(const Shape& shape) {
+  DimFactors factors;
+  UOp number = index(1);
+  std::vector<UOp> todo(shape.rbegin(), shape.rend());
+  while (!todo.empty()) {
+    UOp dim = todo.back();
+    todo.pop_back();
+    if (const_int(dim)) {
+      number = dim_mul(number, dim);
+    } else if (dim->op == Op::Mul) {
+      todo.push_back(dim[1]);
+      todo.push_back(dim[0]);
+    } else {
+      factors.others.push_back(dim);
+    }
+  }
+  factors.number = *const_int(number);
+  return factors;
 }
 
 int64_t dim_max(const UOp& dim) { return dim->hi; }

@@ -171,6 +171,12 @@ UOp dim_add(const UOp& a, const UOp& b);
 UOp dim_sub(const UOp& a, const UOp& b);
 UOp dim_mul(const UOp& a, const UOp& b);
 UOp dim_product(const Shape& shape);
+/// A number of elements as a constant and the factors that are none, in order of appearance.
+struct DimFactors {
+  int64_t number = 1;
+  std::vector<UOp> others;
+};
+DimFactors factors_of(const Shape& shape);
 /// The largest value a dim can take.
 int64_t dim_max(const UOp& dim);
 Shape shape_of(const std::vector<int64_t>& dims);

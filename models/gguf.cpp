@@ -19,8 +19,8 @@
 namespace niwaki {
 namespace {
 
-using Kind = Value::Kind;
-using Item = Value::Item;
+using Kind = GgufValue::Kind;
+using Item = GgufValue::Item;
 
 struct TypeRow {
   std::string_view name;
@@ -125,7 +125,7 @@ T bounded(const std::string& file, std::string_view key, const Item& item, T low
 }
 
 template <class T>
-std::vector<T> all_bounded(const std::string& file, std::string_view key, const Value& array, T low,
+std::vector<T> all_bounded(const std::string& file, std::string_view key, const GgufValue& array, T low,
                            T high) {
   std::vector<T> out;
   for (int64_t i = 0; i < array.size(); ++i) {
@@ -151,24 +151,24 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-Value::Value(uint32_t type, bool is_array, std::span<const std::byte> bytes,
+GgufValue::GgufValue(uint32_t type, bool is_array, std::span<const std::byte> bytes,
              std::vector<std::string_view> strings)
     : type_(type), is_array_(is_array), bytes_(bytes), strings_(std::move(strings)) {}
 
-std::string Value::type_name() const {
+std::string GgufValue::type_name() const {
   return fmt::format("{}{}", is_array_ ? "array of " : "", value_types[type_].name);
 }
 
-Value::Kind Value::kind() const {
+GgufValue::Kind GgufValue::kind() const {
   return value_types[type_].kind;
 }
 
-int64_t Value::size() const {
+int64_t GgufValue::size() const {
   if (kind() == Kind::String) return static_cast<int64_t>(strings_.size());
   return static_cast<int64_t>(bytes_.size() / value_types[type_].bytes);
 }
 
-Value::Item Value::item(int64_t i) const {
+GgufValue::Item GgufValue::item(int64_t i) const {
   expect(i >= 0 && i < size(), "gguf: item {} of {}", i, size());
   if (kind() == Kind::String) return strings_[i];
   const TypeRow& row = value_types[type_];
@@ -222,7 +222,7 @@ class Gguf::Reader {
   uint64_t u64() { return little_endian(take(1, 8)); }
   std::string_view text() { return as_text(take(u64(), 1)); }
 
-  Value value() {
+  GgufValue value() {
     const uint32_t type = value_type();
     if (value_types[type].kind != Kind::Array) return items(type, 1, false);
     const uint64_t at = position_;
@@ -306,13 +306,13 @@ class Gguf::Reader {
     return type;
   }
 
-  Value items(uint32_t type, uint64_t count, bool is_array) {
+  GgufValue items(uint32_t type, uint64_t count, bool is_array) {
     const TypeRow& row = value_types[type];
     if (row.kind == Kind::String) {
       need(count, sizeof(uint64_t));
       std::vector<std::string_view> strings;
       for (uint64_t i = 0; i < count; ++i) strings.push_back(text());
-      return Value(type, is_array, {}, std::move(strings));
+      return GgufValue(type, is_array, {}, std::move(strings));
     }
     const uint64_t at = position_;
     const std::span<const std::byte> bytes = take(count, row.bytes);
@@ -320,7 +320,7 @@ class Gguf::Reader {
       const int value = std::to_integer<int>(bytes[i]);
       demand(value <= 1, at + i, broken_hint, "has a bool of {}, neither 0 nor 1", value);
     }
-    return Value(type, is_array, bytes, {});
+    return GgufValue(type, is_array, bytes, {});
   }
 
   // An Error of the lookup is told which file it is about.
@@ -403,7 +403,7 @@ void Gguf::read_tensors(Reader& in, uint64_t count, const TypeLookup& lookup) {
   in.place(tensors_, alignment);
 }
 
-const Value* Gguf::find(std::string_view key) const {
+const GgufValue* Gguf::find(std::string_view key) const {
   const auto it = keys_.find(key);
   return it == keys_.end() ? nullptr : &metadata_[it->second].value;
 }
@@ -421,9 +421,9 @@ const GgufTensor& Gguf::tensor(std::string_view name) const {
   return *found;
 }
 
-const Value& Gguf::require(std::string_view key, bool is_array, const char* expected,
+const GgufValue& Gguf::require(std::string_view key, bool is_array, const char* expected,
                            std::initializer_list<Kind> kinds) const {
-  const Value* const value = find(key);
+  const GgufValue* const value = find(key);
   check(value != nullptr, "gguf: {}: the key {} is missing: expected {}", name_, printable(key),
         expected);
   const bool kind_fits = std::ranges::find(kinds, value->kind()) != kinds.end();
@@ -433,12 +433,12 @@ const Value& Gguf::require(std::string_view key, bool is_array, const char* expe
 }
 
 int64_t Gguf::integer(std::string_view key, int64_t low, int64_t high) const {
-  const Value& value = require(key, false, "an integer", integer_kinds);
+  const GgufValue& value = require(key, false, "an integer", integer_kinds);
   return bounded(name_, key, value.item(), low, high);
 }
 
 double Gguf::number(std::string_view key, double low, double high) const {
-  const Value& value = require(key, false, "a number", number_kinds);
+  const GgufValue& value = require(key, false, "a number", number_kinds);
   return bounded(name_, key, value.item(), low, high);
 }
 
@@ -451,12 +451,12 @@ std::string_view Gguf::string(std::string_view key) const {
 }
 
 std::vector<int64_t> Gguf::integers(std::string_view key, int64_t low, int64_t high) const {
-  const Value& value = require(key, true, "an array of integers", integer_kinds);
+  const GgufValue& value = require(key, true, "an array of integers", integer_kinds);
   return all_bounded(name_, key, value, low, high);
 }
 
 std::vector<double> Gguf::numbers(std::string_view key, double low, double high) const {
-  const Value& value = require(key, true, "an array of numbers", number_kinds);
+  const GgufValue& value = require(key, true, "an array of numbers", number_kinds);
   return all_bounded(name_, key, value, low, high);
 }
 

@@ -36,14 +36,14 @@ namespace niwaki {
 std::string printable(std::string_view text);
 
 /// A metadata value: a scalar is one item, an array any number of items of one type.
-class Value {
+class GgufValue {
  public:
   /// All integers are int64_t but those beyond its range; f32 and f64 are double.
   using Item = std::variant<int64_t, uint64_t, double, bool, std::string_view>;
 
   enum class Kind { Unsigned, Signed, Float, Bool, String, Array };
 
-  Value(uint32_t type, bool is_array, std::span<const std::byte> bytes,
+  GgufValue(uint32_t type, bool is_array, std::span<const std::byte> bytes,
         std::vector<std::string_view> strings);
 
   bool is_array() const { return is_array_; }
@@ -89,7 +89,7 @@ class Gguf {
  public:
   struct Entry {
     std::string_view key;
-    Value value;
+    GgufValue value;
   };
 
   static constexpr int64_t int_min = std::numeric_limits<int64_t>::min();
@@ -112,7 +112,7 @@ class Gguf {
   /// All metadata, in the file's order.
   const std::vector<Entry>& metadata() const { return metadata_; }
   /// The value of `key`, or null.
-  const Value* find(std::string_view key) const;
+  const GgufValue* find(std::string_view key) const;
 
   // Typed access. An Error names the key, the type that is there and the one that was expected, or
   // the value and its bounds; a number is finite unless the bounds let infinity in, never NaN. The
@@ -163,8 +163,8 @@ class Gguf {
   Gguf() = default;
   void read_metadata(Reader& in, uint64_t count);
   void read_tensors(Reader& in, uint64_t count, const TypeLookup& lookup);
-  const Value& require(std::string_view key, bool is_array, const char* expected,
-                       std::initializer_list<Value::Kind> kinds) const;
+  const GgufValue& require(std::string_view key, bool is_array, const char* expected,
+                       std::initializer_list<GgufValue::Kind> kinds) const;
 
   std::shared_ptr<const void> owner_;
   std::string name_;

@@ -65,7 +65,8 @@ const Rules& float_rules() {
 std::vector<std::pair<std::string, const Rules*>> all_rules() {
   return {{"index_rules", &index_rules()},
           {"float_rules", &float_rules()},
-          {"movement_rules", &movement_rules()}};
+          {"movement_rules", &movement_rules()},
+          {"select_rules", &select_rules()}};
 }
 
 }  // namespace niwaki

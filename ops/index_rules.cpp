@@ -14,6 +14,10 @@
 namespace niwaki {
 namespace {
 
+// Arithmetic on factors wraps, as that of the sum does.
+int64_t wrapping_add(int64_t a, int64_t b) { return int64_t(uint64_t(a) + uint64_t(b)); }
+int64_t wrapping_mul(int64_t a, int64_t b) { return int64_t(uint64_t(a) * uint64_t(b)); }
+
 void collect(const UOp& u, int64_t factor, LinearForm& form) {
   if (u->op == Op::Add) {
     collect(u[0], factor, form);
@@ -21,16 +25,16 @@ void collect(const UOp& u, int64_t factor, LinearForm& form) {
     return;
   }
   if (u->op == Op::Mul) {
-    if (const int64_t* c = const_int(u[1])) return collect(u[0], factor * *c, form);
-    if (const int64_t* c = const_int(u[0])) return collect(u[1], factor * *c, form);
+    if (const int64_t* c = const_int(u[1])) return collect(u[0], wrapping_mul(factor, *c), form);
+    if (const int64_t* c = const_int(u[0])) return collect(u[1], wrapping_mul(factor, *c), form);
   }
   if (const int64_t* c = const_int(u)) {
-    form.offset += factor * *c;
+    form.offset = wrapping_add(form.offset, wrapping_mul(factor, *c));
     return;
   }
   for (LinearForm::Term& term : form.terms) {
     if (term.node == u) {
-      term.factor += factor;
+      term.factor = wrapping_add(term.factor, factor);
       return;
     }
   }
@@ -46,10 +50,9 @@ void join_quotients(LinearForm& form) {
     if (!c || *c <= 0) continue;
     UOp remainder = quotient[0] % quotient[1];
     for (size_t j = 0; j < form.terms.size(); ++j) {
-      if (form.terms[j].node != remainder || form.terms[j].factor * *c != form.terms[i].factor) {
-        continue;
-      }
       int64_t factor = form.terms[j].factor;
+      bool fits = wrapping_mul(factor, *c) == form.terms[i].factor;
+      if (form.terms[j].node != remainder || !fits) continue;
       form.terms.erase(form.terms.begin() + std::max(i, j));
       form.terms.erase(form.terms.begin() + std::min(i, j));
       collect(quotient[0], factor, form);
@@ -59,18 +62,22 @@ void join_quotients(LinearForm& form) {
 }
 
 UOp normalise_sum(const Match& m) {
-  if (!is_integer(m.root->dtype) || m.root->dtype.lanes > 1) return {};
+  bool scalar = m.root->shape.empty() && m.root->dtype.lanes == 1;
+  if (!scalar || !is_integer(m.root->dtype)) return {};
   LinearForm form = LinearForm::of(m.root);
   join_quotients(form);
   return form.to_uop(m.root->dtype);
 }
+
+// Bounds narrower than i64 prove that no sum or product below wrapped: it is what it says.
+bool never_wraps(const UOp& u) { return Interval{u->lo, u->hi} != dtype_bounds(i64); }
 
 // floor(sum / c): what divides leaves; the rest stays, divided by what it has in common with c, or
 // vanishes where it is too small to carry. With `remainder`, the same for sum % c.
 UOp split_divisible(const UOp& u, bool remainder) {
   const int64_t* divisor = const_int(u[1]);
   DType t = u->dtype;
-  if (t != i64 || !divisor || *divisor <= 0) return {};
+  if (t != i64 || !divisor || *divisor <= 0 || !never_wraps(u[0])) return {};
   int64_t c = *divisor;
   LinearForm whole;
   LinearForm rest = LinearForm::of(u[0]);
@@ -79,15 +86,17 @@ UOp split_divisible(const UOp& u, bool remainder) {
     whole.terms.push_back({term.node, term.factor / c});
     return true;
   });
-  int64_t carried = rest.offset >= 0 ? rest.offset / c : -((-rest.offset + c - 1) / c);
-  whole.offset = carried;
-  rest.offset -= carried * c;
-  bool changed = !whole.terms.empty() || carried != 0;
+  whole.offset = rest.offset / c - (rest.offset % c < 0);
+  rest.offset = rest.offset % c + (rest.offset % c < 0 ? c : 0);
+  bool changed = !whole.terms.empty() || whole.offset != 0;
+  UOp quotient = whole.to_uop(t);
+  UOp left = rest.to_uop(t);
+  if (!never_wraps(quotient) || !never_wraps(left)) return {};
 
   // Some factor g of c divides all terms but a remainder in [0, g), which cannot carry.
   std::vector<int64_t> candidates;
   for (const LinearForm::Term& term : rest.terms) {
-    int64_t g = std::gcd(std::abs(term.factor), c);
+    int64_t g = std::gcd(term.factor % c, c);
     if (g > 1 && g < c) candidates.push_back(g);
   }
   std::sort(candidates.rbegin(), candidates.rend());
@@ -104,10 +113,10 @@ UOp split_divisible(const UOp& u, bool remainder) {
     if (small->lo < 0 || small->hi >= g) continue;
     UOp h = high.to_uop(t);
     if (remainder) return (h % index(c / g)) * index(g) + small;
-    return whole.to_uop(t) + h / index(c / g);
+    return quotient + h / index(c / g);
   }
   if (!changed) return {};
-  return remainder ? rest.to_uop(t) % u[1] : whole.to_uop(t) + rest.to_uop(t) / u[1];
+  return remainder ? left % u[1] : quotient + left / u[1];
 }
 
 // Whatever cannot vary is a constant.

@@ -15,7 +15,10 @@ const Rules& float_rules();
 /// Movement ops that do nothing or merge (movement_rules.cpp).
 const Rules& movement_rules();
 
-/// The three tables, each under its name: what the tests walk.
+/// Choices between constants take the arithmetic on them in (select_rules.cpp).
+const Rules& select_rules();
+
+/// The tables, each under its name: what the tests walk.
 std::vector<std::pair<std::string, const Rules*>> all_rules();
 
 /// index_rules and float_rules until nothing changes: what every stage after ranges calls.

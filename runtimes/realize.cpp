@@ -1,5 +1,7 @@
 #include "runtimes/realize.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -36,6 +38,15 @@ struct Compiled {
 std::unordered_map<const Node*, Compiled>& programs(const Device& device) {
   static std::unordered_map<const Device*, std::unordered_map<const Node*, Compiled>> all;
   return all[&device];
+}
+
+// A line a launch, for NIWAKI_DEBUG=2: the time, the bytes its arguments hold, why it is a kernel.
+void report_launch(size_t at, const Kernel& kernel, double microseconds) {
+  std::string args;
+  for (const BufferRef& b : kernel.args) {
+    args += fmt::format(" {}[{}]", name(b->dtype), fmt::join(b->shape, ", "));
+  }
+  fmt::print(stderr, "kernel {:4} {:10.1f} us {} | {}\n", at, microseconds, args, kernel.reason);
 }
 
 const Compiled& compile(const UOp& ast, Device& device) {
@@ -89,10 +100,19 @@ void Replay::run(const Bindings& bindings) {
     values[i] = found->second;
   }
   std::vector<int64_t> chosen;
+  bool debug = env_int("NIWAKI_DEBUG") >= 2;
   for (const Launch& launch : launches_) {
     chosen.clear();
     for (size_t v : launch.variables) chosen.push_back(values[v]);
+    if (!debug) {
+      launch.program->launch(launch.buffers, chosen);
+      continue;
+    }
+    auto start = std::chrono::steady_clock::now();
     launch.program->launch(launch.buffers, chosen);
+    std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
+    size_t at = size_t(&launch - launches_.data());
+    report_launch(at, schedule_.kernels[at], spent.count());
   }
 }
 
