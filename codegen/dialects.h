@@ -43,6 +43,8 @@ struct Dialect {
   /// Between buffers and variables, and after the last of them.
   std::string_view separator;
   std::string_view tail;
+  /// Arguments are passed by position: a variable is declared though only the launch needs it.
+  bool positional;
 
   // --- the grid: the place of a block, and of a thread in its block, in each dimension ---
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "models/language_model.h"
@@ -22,12 +24,14 @@ struct GenerateResult {
   int64_t tokens = 0;
   double prompt_seconds = 0;
   double seconds = 0;
-  /// "end", "length" or "context".
+  /// "end": the model ended; "length": n_tokens were made; "context": it is full; "stopped": by
+  /// on_text.
   std::string stop_reason;
 };
 
 /// Feeds the prompt's ids and makes tokens; `on_text` gets whole UTF-8, possibly empty, after every
-/// token, and stops generation by returning false.
+/// token, and stops generation by returning false. All tokens made are fed, so a conversation can
+/// go on; a token that ends generation is neither counted nor fed.
 GenerateResult generate(LanguageModel& model, std::span<const int64_t> prompt,
                         const GenerateOptions& options,
                         const std::function<bool(std::string_view text)>& on_text);

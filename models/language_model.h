@@ -52,6 +52,9 @@ class LanguageModel {
   int64_t n_programs() const;
   const ModelOptions& options() const;
 
+  /// Compiles what feed() needs now and not at its first call.
+  void prepare();
+
   /// Tokens fed since the last reset.
   int64_t position() const;
   void reset();

@@ -23,6 +23,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
 
 Dims dims_of(const Shape& shape) { return Dims(shape.begin(), shape.end()); }
 
+DType number_dtype(DType t) { return t.packed ? f32 : t; }
+
 }  // namespace
 
 // Both operands in one dtype and shape. A number yields to a tensor, but a fraction does not yield
@@ -42,7 +44,9 @@ std::pair<Tensor, Tensor> matched(const Tensor& a, const Tensor& b) {
   auto typed = [&](const Tensor& t) {
     if (!t.weak_) return t.cast(common);
     const Constant& c = t.uop_->get<Constant>();
-    return Tensor(constant(common, is_float(c.dtype) ? c.value.f : double(c.value.i)));
+    if (is_float(c.dtype)) return Tensor(constant(common, c.value.f));
+    if (is_float(common)) return Tensor(constant(common, double(c.value.i)));
+    return Tensor(constant(common, c.value));
   };
   x = typed(x);
   y = typed(y);
@@ -64,10 +68,10 @@ Tensor operator&(const Tensor& a, const Tensor& b) { return binary(Op::And, a, b
 Tensor operator|(const Tensor& a, const Tensor& b) { return (a ^ b) ^ (a & b); }
 Tensor operator^(const Tensor& a, const Tensor& b) { return binary(Op::Xor, a, b); }
 Tensor operator<<(const Tensor& a, const Tensor& b) {
-  return binary(Op::Shl, a, b.cast(a.dtype()));
+  return binary(Op::Shl, a, b.cast(number_dtype(a.dtype())));
 }
 Tensor operator>>(const Tensor& a, const Tensor& b) {
-  return binary(Op::Shr, a, b.cast(a.dtype()));
+  return binary(Op::Shr, a, b.cast(number_dtype(a.dtype())));
 }
 Tensor operator<(const Tensor& a, const Tensor& b) { return binary(Op::Less, a, b); }
 Tensor operator>(const Tensor& a, const Tensor& b) { return b < a; }
@@ -88,7 +92,7 @@ Tensor where(const Tensor& c, const Tensor& a, const Tensor& b) {
 
 Tensor Tensor::unary(Op op) const {
   Tensor x = numbers();
-  if (!is_float(x.dtype())) x = x.cast(f32);
+  if (!is_float(x.dtype()) || x.weak_) x = x.cast(f32);
   return Tensor(make(op, {x.uop_}));
 }
 
@@ -104,7 +108,7 @@ Tensor Tensor::minimum(const Tensor& other) const {
   if (is_float(x.dtype())) return -((-x).maximum(-y));
   return niwaki::where(x < y, x, y);
 }
-Tensor Tensor::abs() const { return maximum(-*this); }
+Tensor Tensor::abs() const { return is_unsigned(dtype()) ? *this : maximum(-*this); }
 Tensor Tensor::sqrt() const { return unary(Op::Sqrt); }
 Tensor Tensor::rsqrt() const { return Tensor(1.0) / sqrt(); }
 Tensor Tensor::exp2() const { return unary(Op::Exp2); }

@@ -6,12 +6,15 @@
 #include <limits>
 
 #include "core/error.h"
+#include "ops/rules.h"
 #include "ops/tensor.h"
 
 namespace niwaki {
 namespace {
 
 Dims dims_of(const Shape& shape) { return Dims(shape.begin(), shape.end()); }
+
+DType number_dtype(DType t) { return t.packed ? f32 : t; }
 
 }  // namespace
 
@@ -47,10 +50,12 @@ Tensor Tensor::mean(Axes axes, bool keep) const {
   Tensor x = numbers();
   UOp count = index(1);
   for (int64_t axis : x.axes_of(axes)) count = dim_mul(count, x.dim(axis));
-  DType t = is_float(x.dtype()) ? x.dtype() : f32;
+  // Sixteen-bit floats are for storage: the sum may be beyond them where the mean is not.
+  DType t = x.dtype() == f64 ? f64 : f32;
   Tensor total = x.cast(t).sum(axes, keep);
-  if (const int64_t* n = const_int(count)) return total * (1.0 / double(*n));
-  return total / Tensor(count).cast(t);
+  const int64_t* n = const_int(count);
+  Tensor found = n ? total * (1.0 / double(*n)) : total / Tensor(count).cast(t);
+  return is_float(x.dtype()) ? found.cast(x.dtype()) : found;
 }
 
 Tensor Tensor::argmax(int64_t axis) const {
@@ -129,7 +134,7 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t axis) {
   check(at >= 0 && at < first.rank(), "cat: axis {} of the shape {}", axis,
         to_string(first.shape()));
   UOp total = index(0);
-  DType t = first.dtype();
+  DType t = number_dtype(first.dtype());
   for (const Tensor& part : parts) {
     bool fits = part.rank() == first.rank();
     for (int64_t i = 0; fits && i < first.rank(); ++i) {
@@ -138,7 +143,7 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t axis) {
     check(fits, "cat: shapes differ beside axis {}: {} and {}", axis, to_string(first.shape()),
           to_string(part.shape()));
     total = dim_add(total, part.dim(at));
-    t = promote(t, part.dtype());
+    t = promote(t, number_dtype(part.dtype()));
   }
   Dims along(size_t(first.rank()), Dim(1));
   along[size_t(at)] = Dim(total);
@@ -148,7 +153,7 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t axis) {
   for (size_t i = 0; i < parts.size(); ++i) {
     std::vector<std::pair<Dim, Dim>> widths(size_t(first.rank()), {Dim(0), Dim(0)});
     UOp end = dim_add(start, parts[i].dim(at));
-    widths[size_t(at)] = {Dim(start), Dim(dim_sub(total, end))};
+    widths[size_t(at)] = {Dim(start), Dim(simplify(dim_sub(total, end)))};
     Tensor padded = parts[i].cast(t).pad(widths);
     joined = i == 0 ? padded : where(position < Tensor(start), joined, padded);
     start = end;

@@ -2,8 +2,6 @@
 #include "ops/tensor.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 
 #include "core/error.h"
 
@@ -23,20 +21,13 @@ template <> DType dtype_of<double>() { return f64; }
 
 namespace {
 
-// Memory aligned for the widest vector, zeroed, and never of size 0.
-std::shared_ptr<void> allocate(int64_t bytes) {
-  size_t size = size_t(bytes + 127) / 64 * 64;
-  void* memory = std::aligned_alloc(64, size);
-  check(memory != nullptr, "tensor: out of memory for {} bytes", bytes);
-  std::memset(memory, 0, size);
-  return std::shared_ptr<void>(memory, std::free);
-}
-
+// Elements of a shape that memory may have, few enough for their bytes to be counted.
 int64_t checked_size(const std::vector<int64_t>& shape) {
+  constexpr int64_t most = int64_t(1) << 56;
   int64_t n = 1;
   for (int64_t dim : shape) {
-    check(dim >= 0 && !__builtin_mul_overflow(n, dim, &n), "tensor: no memory has the shape ({})",
-          fmt::join(shape, ", "));
+    check(dim >= 0 && !__builtin_mul_overflow(n, dim, &n) && n <= most,
+          "tensor: no memory has the shape ({})", fmt::join(shape, ", "));
   }
   return n;
 }
@@ -100,10 +91,15 @@ Tensor Tensor::full(Dims shape, double number, DType t) {
 
 Tensor Tensor::arange(Dim n) { return Tensor(make(Op::Iota, {n.uop})); }
 
-Tensor Tensor::scalar(double number, bool fractional) {
-  Tensor t(constant(fractional ? f32 : i64, number));
-  if (fractional) t.uop_ = constant(f64, number);
-  t.weak_ = fractional ? 2 : 1;
+Tensor Tensor::whole(int64_t number) {
+  Tensor t(index(number));
+  t.weak_ = 1;
+  return t;
+}
+
+Tensor Tensor::fraction(double number) {
+  Tensor t(constant(f64, number));
+  t.weak_ = 2;
   return t;
 }
 
@@ -137,34 +133,19 @@ Tensor Tensor::reshape(Dims dims) const {
     }
   }
   if (unknown >= 0) {
-    // The missing dim: what the others leave of each constant factor and each symbolic dim.
-    UOp all = dim_product(x.shape());
-    const int64_t* a = const_int(all);
-    const int64_t* k = const_int(known);
-    if (a && k) {
-      check(*k > 0 && *a % *k == 0, "reshape: {} elements of {} do not divide by {}", *a,
-            to_string(x.shape()), *k);
-      dims[size_t(unknown)] = Dim(*a / *k);
-    } else {
-      int64_t left = 1;
-      std::vector<UOp> symbols;
-      for (const UOp& dim : x.shape()) {
-        if (const int64_t* c = const_int(dim)) left *= *c;
-        else symbols.push_back(dim);
-      }
-      for (size_t i = 0; i < dims.size(); ++i) {
-        if (int64_t(i) == unknown) continue;
-        const int64_t* c = const_int(dims[i].uop);
-        auto found = std::find(symbols.begin(), symbols.end(), dims[i].uop);
-        check(c ? *c > 0 && left % *c == 0 : found != symbols.end(),
-              "reshape: the dim -1 of {} cannot be told", to_string(x.shape()));
-        if (c) left /= *c;
-        else symbols.erase(found);
-      }
-      UOp missing = index(left);
-      for (const UOp& symbol : symbols) missing = dim_mul(missing, symbol);
-      dims[size_t(unknown)] = Dim(missing);
+    // The missing dim: what the others leave of the constant factor and of the symbolic ones.
+    DimFactors left = factors_of(x.shape());
+    DimFactors given = factors_of({known});
+    check(given.number > 0 && left.number % given.number == 0,
+          "reshape: {} elements of {} do not divide by {}", expression(dim_product(x.shape())),
+          to_string(x.shape()), expression(known));
+    for (const UOp& factor : given.others) {
+      auto found = std::find(left.others.begin(), left.others.end(), factor);
+      check(found != left.others.end(), "reshape: the dim -1 of {} cannot be told",
+            to_string(x.shape()));
+      left.others.erase(found);
     }
+    dims[size_t(unknown)] = dim_mul(dim_product(left.others), index(left.number / given.number));
   }
   return Tensor(make(Op::Reshape, with_dims(x.uop_, dims)));
 }
@@ -242,7 +223,7 @@ Tensor Tensor::squeeze(int64_t axis) const {
 }
 
 Tensor Tensor::cast(DType t) const {
-  if (dtype() == t) return *this;
+  if (dtype() == t) return Tensor(uop_);
   if (!dtype().packed) return Tensor(make(Op::Cast, {uop_}, t));
   const PackedType& packed = *dtype().packed;
   Tensor blocks = bitcast(u8).reshape({-1, packed.bytes});

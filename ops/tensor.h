@@ -32,7 +32,8 @@ class Tensor {
   /// A scalar that takes the dtype of what it meets.
   template <class T>
     requires std::is_arithmetic_v<T>
-  Tensor(T number) : Tensor(scalar(double(number), std::is_floating_point_v<T>)) {}
+  Tensor(T number)
+      : Tensor(std::is_floating_point_v<T> ? fraction(double(number)) : whole(int64_t(number))) {}
 
   // --- creation ---
 
@@ -142,7 +143,8 @@ class Tensor {
   Tensor assign(const Tensor& value) const;
 
  private:
-  static Tensor scalar(double number, bool fractional);
+  static Tensor whole(int64_t number);
+  static Tensor fraction(double number);
   int64_t axis_of(int64_t axis) const;
   Axes axes_of(const Axes& axes) const;
   Tensor numbers() const;

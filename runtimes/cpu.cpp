@@ -77,6 +77,10 @@ class CpuDevice : public Device {
     return std::make_shared<CpuProgram>(known->second, linear, pool_);
   }
 
+  std::string assembly(const Linear& linear) override {
+    return jit_->assembly(render(linear, target(), "kernel"));
+  }
+
   int64_t threads() const override { return pool_->threads(); }
 
   void set_threads(int64_t n) override {

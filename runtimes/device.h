@@ -33,6 +33,8 @@ class Device {
   const std::string& name() const { return name_; }
   const Target& target() const { return target_; }
   virtual std::shared_ptr<Program> compile(const Linear& linear) = 0;
+  /// The machine's text for a kernel, to look at; empty where there is none.
+  virtual std::string assembly(const Linear&) { return {}; }
   /// Threads that a launch is spread over.
   virtual int64_t threads() const { return 1; }
   virtual void set_threads(int64_t) {}

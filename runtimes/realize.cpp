@@ -1,29 +1,18 @@
 #include "runtimes/realize.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <unordered_map>
 
 #include "core/env.h"
 #include "core/error.h"
+#include "runtimes/debug.h"
 
 namespace niwaki {
 namespace {
 
-std::shared_ptr<void> allocate(int64_t bytes) {
-  size_t size = size_t(bytes + 127) / 64 * 64;
-  void* memory = std::aligned_alloc(64, size);
-  check(memory != nullptr, "realize: out of memory for {} bytes", bytes);
-  return std::shared_ptr<void>(memory, std::free);
-}
-
 void give_memory(Buffer& b) {
   std::shared_ptr<void> memory = allocate(b.bytes());
-  std::memset(memory.get(), 0, size_t(b.bytes()));
   b.data = memory.get();
   b.owner = memory;
 }
@@ -40,20 +29,12 @@ std::unordered_map<const Node*, Compiled>& programs(const Device& device) {
   return all[&device];
 }
 
-// A line a launch, for NIWAKI_DEBUG=2: the time, the bytes its arguments hold, why it is a kernel.
-void report_launch(size_t at, const Kernel& kernel, double microseconds) {
-  std::string args;
-  for (const BufferRef& b : kernel.args) {
-    args += fmt::format(" {}[{}]", name(b->dtype), fmt::join(b->shape, ", "));
-  }
-  fmt::print(stderr, "kernel {:4} {:10.1f} us {} | {}\n", at, microseconds, args, kernel.reason);
-}
-
-const Compiled& compile(const UOp& ast, Device& device) {
-  Compiled& entry = programs(device)[ast.get()];
+const Compiled& compile(const Kernel& kernel, Device& device) {
+  Compiled& entry = programs(device)[kernel.ast.get()];
   if (!entry.program) {
-    Linear linear = lower(ast, device.target());
-    entry = {ast, device.compile(linear), linear.variables};
+    report_kernel(kernel, device);
+    Linear linear = lower(kernel.ast, device.target());
+    entry = {kernel.ast, device.compile(linear), linear.variables};
   }
   return entry;
 }
@@ -73,8 +54,9 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     t.buffer->data = static_cast<char*>(arena_.get()) + t.offset;
     t.buffer->owner = arena_;
   }
+  report_device(device, schedule_.kernels.size());
   for (const Kernel& kernel : schedule_.kernels) {
-    const Compiled& compiled = compile(kernel.ast, device);
+    const Compiled& compiled = compile(kernel, device);
     Launch launch{compiled.program, {}, {}};
     for (const BufferRef& b : kernel.args) launch.buffers.push_back(b->data);
     for (const UOp& v : compiled.variables) {
@@ -110,17 +92,16 @@ void Replay::run(const Bindings& bindings) {
     }
     auto start = std::chrono::steady_clock::now();
     launch.program->launch(launch.buffers, chosen);
-    std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
+    std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     size_t at = size_t(&launch - launches_.data());
     report_launch(at, schedule_.kernels[at], spent.count());
   }
 }
 
-int64_t Replay::n_programs() const {
-  std::vector<const Program*> distinct;
-  for (const Launch& launch : launches_) distinct.push_back(launch.program.get());
-  std::sort(distinct.begin(), distinct.end());
-  return std::unique(distinct.begin(), distinct.end()) - distinct.begin();
+std::set<const Program*> Replay::programs() const {
+  std::set<const Program*> distinct;
+  for (const Launch& launch : launches_) distinct.insert(launch.program.get());
+  return distinct;
 }
 
 Tensor Replay::tensor(size_t i) const { return Tensor(buffer(schedule_.outputs[i])); }

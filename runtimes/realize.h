@@ -5,6 +5,8 @@
 // language model builds no graph and compiles nothing.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,8 +37,8 @@ class Replay {
   Tensor tensor(size_t i) const;
 
   int64_t n_kernels() const { return int64_t(launches_.size()); }
-  /// Kernels that had to be told apart: what was compiled.
-  int64_t n_programs() const;
+  /// The distinct programs behind them: what was compiled.
+  std::set<const Program*> programs() const;
   int64_t arena_bytes() const { return schedule_.arena_bytes; }
   const Schedule& schedule() const { return schedule_; }
 

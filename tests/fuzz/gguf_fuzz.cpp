@@ -23,7 +23,7 @@ size_t touch(const niwaki::Gguf& file) {
   size_t sum = 0;
   for (const niwaki::Gguf::Entry& entry : file.metadata()) {
     for (int64_t i = 0; i < entry.value.size(); ++i) {
-      const niwaki::Value::Item item = entry.value.item(i);
+      const niwaki::GgufValue::Item item = entry.value.item(i);
       sum += item.index();
       const std::string_view* const text = std::get_if<std::string_view>(&item);
       if (text && !text->empty()) sum += text->front() + text->back();

@@ -129,7 +129,7 @@ int64_t touch(const Gguf& file) {
   int64_t sum = 0;
   for (const Gguf::Entry& entry : file.metadata()) {
     for (int64_t i = 0; i < entry.value.size(); ++i) {
-      const Value::Item item = entry.value.item(i);
+      const GgufValue::Item item = entry.value.item(i);
       const std::string_view* const text = std::get_if<std::string_view>(&item);
       if (text) sum += static_cast<int64_t>(printable(*text).size());
     }
