@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ranges>
 
 #include "models/gguf.h"
 
@@ -21,9 +20,11 @@ template <class... Values>
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
-  for (const auto part : std::views::split(text, separator)) {
-    parts.emplace_back(part.begin(), part.end());
+  for (size_t end = text.find(separator); end != text.npos; end = text.find(separator)) {
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
   }
+  parts.push_back(text);
   return parts;
 }
 
@@ -171,9 +172,7 @@ const Option& Args::option(std::string_view name) const {
   return *found;
 }
 
-bool Args::given(std::string_view name) const {
-  return values_.contains(&option(name));
-}
+bool Args::given(std::string_view name) const { return values_.contains(&option(name)); }
 
 std::string_view Args::text(std::string_view name) const {
   const Option& row = option(name);

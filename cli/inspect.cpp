@@ -17,14 +17,14 @@ std::string name_text(std::string_view name) {
 }
 
 std::string item_text(const GgufValue::Item& item) {
-  const auto text = [](const auto& value) {
-    if constexpr (std::is_same_v<decltype(value), const std::string_view&>) {
-      return printable(value);
-    } else {
-      return fmt::format("{}", value);
-    }
-  };
-  return std::visit(text, item);
+  if (const std::string_view* const text = std::get_if<std::string_view>(&item)) {
+    return printable(*text);
+  }
+  // As many digits as an f32 has, which is what files hold.
+  if (const double* const number = std::get_if<double>(&item)) {
+    return fmt::format("{:.7g}", *number);
+  }
+  return std::visit([](const auto& value) { return fmt::format("{}", value); }, item);
 }
 
 // A vocabulary has 150,000 strings; the first few tell what it is.

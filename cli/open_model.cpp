@@ -32,9 +32,7 @@ std::string device_name(const LanguageModel& model) {
   return model.options().device.empty() ? env("NIWAKI_DEVICE") : model.options().device;
 }
 
-int64_t n_threads(const LanguageModel& model) {
-  return device(device_name(model)).threads();
-}
+int64_t n_threads(const LanguageModel& model) { return device(device_name(model)).threads(); }
 
 std::string file_name(const LanguageModel& model) {
   return std::filesystem::path(model.file().name()).filename().string();

@@ -20,13 +20,9 @@ void write_out(std::string_view text) {
   fail("stdout: cannot write: {}", std::generic_category().message(errno));
 }
 
-void write_note(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-}
+void write_note(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
-bool is_terminal_out() {
-  return ::isatty(STDOUT_FILENO) == 1;
-}
+bool is_terminal_out() { return ::isatty(STDOUT_FILENO) == 1; }
 
 std::string json_string(std::string_view text) {
   Utf8Stream stream;
@@ -48,9 +44,7 @@ std::string json_string(std::string_view text) {
 
 ProgressLine::ProgressLine() : on_(::isatty(STDERR_FILENO) == 1) {}
 
-ProgressLine::~ProgressLine() {
-  erase();
-}
+ProgressLine::~ProgressLine() { erase(); }
 
 // Spaces rather than an escape sequence, which not every terminal understands.
 void ProgressLine::show(std::string_view text) {

@@ -1,13 +1,14 @@
-// The choice of axes: which loops are split, run as vectors, copied into tiles, or spread over threads.
+// The choice of axes: which loops are split, run as vectors, copied into tiles, or spread over
+// threads.
 //
 // The heuristic weighs every candidate vector axis with the same small cost model: a node costs its
-// iterations, divided by the lanes where it becomes a vector, and a load whose lanes lie apart gains
-// nothing. Then loops whose body re-reads values that do not depend on them are copied (a register
-// tile), and one loop of independent iterations is given to the threads. Its result is a list of
-// moves, which a search may replace.
+// iterations, divided by the lanes where it becomes a vector, and a load whose lanes lie apart
+// gains nothing. Then loops whose body re-reads values that do not depend on them are copied (a
+// register tile), and one loop of independent iterations is given to the threads. Its result is a
+// list of moves, which a search may replace.
 //
-// Rejected: choosing by the shape of known kernels (matrix-vector, matrix-matrix). The model needs no
-// such names, and sees in an unpacking of bits what it sees in a matrix of floats.
+// Rejected: choosing by the shape of known kernels (matrix-vector, matrix-matrix). The model needs
+// no such names, and sees in an unpacking of bits what it sees in a matrix of floats.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -159,9 +160,9 @@ Vectors choose_vectors(const Loops& loops, const Target& target) {
   }
 }
 
-// Work inside of reduces that is repeated for every iteration of the output range `r` though it does
-// not depend on it: what a tile over r would share. Beside a tile over `other`, only what depends on
-// that is still repeated.
+// Work inside of reduces that is repeated for every iteration of the output range `r` though it
+// does not depend on it: what a tile over r would share. Beside a tile over `other`, only what
+// depends on that is still repeated.
 double shared_work(const Loops& loops, const UOp& r, const UOp& other) {
   RangeSet bit = range_bit(r->get<RangeInfo>().id);
   RangeSet tiled = other ? range_bit(other->get<RangeInfo>().id) : 0;
@@ -198,9 +199,9 @@ UOp best_tile(const Loops& loops, const Vectors& vectors, const UOp& other) {
   return best;
 }
 
-// Register tiles: copies of the body over the one or two output loops that share the most. Half of the
-// registers are for accumulators; with one loop every copy has operands of its own, and gets half of
-// that.
+// Register tiles: copies of the body over the one or two output loops that share the most. Half of
+// the registers are for accumulators; with one loop every copy has operands of its own, and gets
+// half of that.
 void choose_tiles(const Loops& loops, const Target& target, const Vectors& vectors,
                   std::vector<Move>& moves) {
   if (loops.reduces.empty() || inner_trips(loops) < 16) return;
@@ -247,17 +248,22 @@ void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, std::ve
   if (best) moves.push_back({Move::Kind::Parallel, best->get<RangeInfo>().id, false, 0});
 }
 
-// A grid: every output loop is global, and the innermost is cut into blocks.
+// A grid: every output loop is global, and the innermost is cut into blocks. A grid has three dims:
+// where there are more loops, the outermost become one.
 void choose_grid(const Loops& loops, std::vector<Move>& moves) {
-  for (size_t i = 0; i < loops.outputs.size(); ++i) {
+  auto id = [&](size_t i) { return loops.outputs[i]->get<RangeInfo>().id; };
+  size_t first = 0;
+  for (; loops.outputs.size() - first > 3; ++first) {
+    moves.push_back({Move::Kind::Merge, id(first + 1), false, id(first)});
+  }
+  for (size_t i = first; i < loops.outputs.size(); ++i) {
     const UOp& r = loops.outputs[i];
-    bool last = i + 1 == loops.outputs.size();
     int64_t block = 256;
     while (block > 1 && !divides(r, block)) block /= 2;
-    if (last && block > 1) {
-      moves.push_back({Move::Kind::Local, r->get<RangeInfo>().id, false, block});
-    }
-    moves.push_back({Move::Kind::Global, r->get<RangeInfo>().id, false, 0});
+    bool last = i + 1 == loops.outputs.size();
+    bool merged = i == first && first > 0;
+    if (last && !merged && block > 1) moves.push_back({Move::Kind::Local, id(i), false, block});
+    moves.push_back({Move::Kind::Global, id(i), false, 0});
   }
 }
 
@@ -310,6 +316,22 @@ UOp split(const UOp& ast, const UOp& r, int64_t amount, AxisKind inner_kind, int
   return simplify(bound);
 }
 
+// The loop `outer` becomes a part of `inner`, which then runs over both.
+UOp merge(const UOp& ast, const UOp& outer, const UOp& inner) {
+  UOp both = make(Op::Range, {dim_mul(outer[0], inner[0])}, inner->arg);
+  std::vector<UOp> stores;
+  for (const UOp& store : ast->src) {
+    std::vector<UOp> src = store->src;
+    std::erase(src, outer);
+    for (size_t i = 0; i < 3; ++i) {
+      src[i] = substitute(src[i], {{outer, both / inner[0]}, {inner, both % inner[0]}});
+    }
+    std::replace(src.begin() + 3, src.end(), inner, both);
+    stores.push_back(make(Op::Store, std::move(src)));
+  }
+  return simplify(make(Op::Sink, std::move(stores)));
+}
+
 // Loops of one iteration are no loops.
 UOp drop_single_loops(const UOp& ast) {
   std::vector<std::pair<UOp, UOp>> zeros;
@@ -338,9 +360,11 @@ UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
 }  // namespace
 
 std::string to_string(const Move& move) {
-  constexpr std::string_view names[] = {"split", "vector", "unroll", "parallel", "global", "local"};
+  constexpr std::string_view names[] = {"split",    "merge",  "vector", "unroll",
+                                        "parallel", "global", "local"};
   std::string axis = fmt::format("{}{}", move.reduce ? "k" : "r", move.range);
   std::string text = fmt::format("{} {}", names[size_t(move.kind)], axis);
+  if (move.kind == Move::Kind::Merge) return fmt::format("{} with r{}", text, move.amount);
   return move.amount ? fmt::format("{} by {}", text, move.amount) : text;
 }
 
@@ -373,6 +397,9 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
     switch (move.kind) {
       case Move::Kind::Split:
         result = split(result, r, move.amount, r->get<RangeInfo>().kind, next_id++);
+        break;
+      case Move::Kind::Merge:
+        result = merge(result, find_range(result, {move.kind, move.amount, false, 0}), r);
         break;
       case Move::Kind::Local:
         result = split(result, r, move.amount, AxisKind::Local, next_id++);

@@ -1,6 +1,6 @@
-// Proof that a kernel stays inside of its buffers: the bounds of every index, under its gate where it
-// has one, lie in [0, size). A gate is a conjunction of comparisons, each of which bounds the expression
-// it compares; the index is bounded anew with what they say.
+// Proof that a kernel stays inside of its buffers: the bounds of every index, under its gate where
+// it has one, lie in [0, size). A gate is a conjunction of comparisons, each of which bounds the
+// expression it compares; the index is bounded anew with what they say.
 #include "codegen/lower.h"
 
 #include <algorithm>
@@ -31,8 +31,8 @@ void learn(std::vector<Fact>& facts, const UOp& node, Interval bounds) {
   facts.push_back({node, bounds});
 }
 
-// x < y gives x <= hi(y) - 1, its negation x >= lo(y). Where x is one term and an offset, it is the term
-// that is bounded, because it may stand in the index with another offset.
+// x < y gives x <= hi(y) - 1, its negation x >= lo(y). Where x is one term and an offset, it is the
+// term that is bounded, because it may stand in the index with another offset.
 void learn_all(std::vector<Fact>& facts, const UOp& gate) {
   if (gate->op == Op::And) {
     learn_all(facts, gate[0]);
@@ -57,8 +57,8 @@ void learn_all(std::vector<Fact>& facts, const UOp& gate) {
   }
 }
 
-// A sum that contains a multiple of `part`'s terms, with that multiple of `whole` in their stead; the sum
-// itself where it does not.
+// A sum that contains a multiple of `part`'s terms, with that multiple of `whole` in their stead;
+// the sum itself where it does not.
 LinearForm with_part_replaced(LinearForm sum, const LinearForm& part, const UOp& whole) {
   auto factor_in = [](const LinearForm& form, const UOp& node) {
     for (const LinearForm::Term& term : form.terms) {
@@ -76,8 +76,8 @@ LinearForm with_part_replaced(LinearForm sum, const LinearForm& part, const UOp&
   return sum;
 }
 
-// The index with every expression that the gate bounds replaced by a variable with those bounds; null
-// where the gate can never be true.
+// The index with every expression that the gate bounds replaced by a variable with those bounds;
+// null where the gate can never be true.
 UOp under_gate(const UOp& at, const UOp& gate) {
   std::vector<Fact> facts;
   learn_all(facts, gate);
@@ -93,8 +93,8 @@ UOp under_gate(const UOp& at, const UOp& gate) {
   return simplify(substitute(form.to_uop(i64), replacements));
 }
 
-// The index where the loops with symbolic ends are at whichever end makes it least, or greatest: n - 1 -
-// r is at least 0 because r is at most n - 1, which intervals alone cannot see.
+// The index where the loops with symbolic ends are at whichever end makes it least, or greatest: n
+// - 1 - r is at least 0 because r is at most n - 1, which intervals alone cannot see.
 UOp extreme(const UOp& at, bool greatest) {
   std::vector<std::pair<UOp, UOp>> ends;
   for (const LinearForm::Term& term : LinearForm::of(at).terms) {

@@ -1,10 +1,10 @@
-// What a target lacks becomes what it has. Every rewrite here is exact: the value that core's scalar
-// meaning gives, but for exp2, whose polynomial is within 1 ulp of it.
+// What a target lacks becomes what it has. Every rewrite here is exact: the value that core's
+// scalar meaning gives, but for exp2, whose polynomial is within 1 ulp of it.
 //
-// After this pass there is no bf16, and no f16 where the target has none: sixteen-bit floats are u16
-// in memory and are widened and rounded by integer arithmetic. There is no bool in memory. Integer
-// division is unsigned, shifts are by less than the width, max is a comparison, a cast of a float to an
-// integer cannot leave its range: what C and LLVM leave undefined is not rendered.
+// After this pass there is no bf16, and no f16 where the target has none: sixteen-bit floats are
+// u16 in memory and are widened and rounded by integer arithmetic. There is no bool in memory.
+// Integer division is unsigned, shifts are by less than the width, max is a comparison, a cast of a
+// float to an integer cannot leave its range: what C and LLVM leave undefined is not rendered.
 #include <cmath>
 #include <functional>
 #include <unordered_map>
@@ -286,7 +286,8 @@ UOp float_to_integer(const UOp& u) {
   UOp is_number = equal(x, x);
   UOp above = make(Op::And, {over, is_number});
   UOp below = x < number(x, low);
-  return where(above, bits_number(guarded, top), where(below, bits_number(guarded, bottom), guarded));
+  return where(above, bits_number(guarded, top),
+               where(below, bits_number(guarded, bottom), guarded));
 }
 
 UOp bool_ops(const UOp& u) {

@@ -1,13 +1,13 @@
 // The rows. Each was held against its language's own document: ISO C11, the CUDA C++ programming
-// guide, the Metal Shading Language specification 3, and the OpenCL C 1.2 specification, which all of
-// today's drivers take.
+// guide, the Metal Shading Language specification 3, and the OpenCL C 1.2 specification, which all
+// of today's drivers take.
 //
 // A few spellings are choices. 64-bit integers are `long long` in CUDA, whose `long` is 32 bits on
-// Windows, and `long` in Metal and OpenCL, where it is 64 bits everywhere. Buffers never overlap: the
-// schedule gives a kernel one param for one buffer, so `restrict` is the truth. CUDA's infinity is made
-// from bits, as NVRTC brings no math.h. A product and a sum are fused only where the code says so:
-// OpenCL is told in its prelude; compilers of the others by a flag (-ffp-contract=off, --fmad=false,
-// fast math off for Metal), for which they have no portable pragma.
+// Windows, and `long` in Metal and OpenCL, where it is 64 bits everywhere. Buffers never overlap:
+// the schedule gives a kernel one param for one buffer, so `restrict` is the truth. CUDA's infinity
+// is made from bits, as NVRTC brings no math.h. A product and a sum are fused only where the code
+// says so: OpenCL is told in its prelude; compilers of the others by a flag (-ffp-contract=off,
+// --fmad=false, fast math off for Metal), for which they have no portable pragma.
 //
 // No row has f16 or bf16: sixteen-bit floats were made integers before. Metal has no f64.
 #include "codegen/dialects.h"
@@ -17,7 +17,7 @@
 namespace niwaki {
 namespace {
 
-// One function serves Metal and CUDA, which has only intrinsics for each pair of types.
+// CUDA has an intrinsic for each pair of types; this is Metal's name for all of them.
 constexpr std::string_view cuda_as_type =
     "template <class To, class From>\n"
     "__device__ To as_type(From x) {{\n"
@@ -41,8 +41,9 @@ constexpr Dialect c = {
     .f64_prelude = "",
     .bitcast_prelude = "#include <string.h>\n",
     .bitcast_helper = c_bits,
-    .head = "void {name}(void* const* buffers, const int64_t* variables, int64_t begin, "
-            "int64_t end) {{\n",
+    .head =
+        "void {name}(void* const* buffers, const int64_t* variables, int64_t begin, "
+        "int64_t end) {{\n",
     .buffer = "  {type}* restrict p{index} = buffers[{index}];\n",
     .constant_buffer = "  const {type}* restrict p{index} = buffers[{index}];\n",
     .variable = "  const {type} {name} = variables[{index}];\n",
@@ -101,8 +102,9 @@ constexpr Dialect metal = {
     .constant_buffer = "const device {type}* p{index} [[buffer({slot})]]",
     .variable = "constant {type}& {name} [[buffer({slot})]]",
     .separator = ",\n    ",
-    .tail = ",\n    uint3 block_id [[threadgroup_position_in_grid]],\n"
-            "    uint3 thread_id [[thread_position_in_threadgroup]]) {\n",
+    .tail =
+        ",\n    uint3 block_id [[threadgroup_position_in_grid]],\n"
+        "    uint3 thread_id [[thread_position_in_threadgroup]]) {\n",
     .positional = true,
     .block = {"block_id.x", "block_id.y", "block_id.z"},
     .thread = {"thread_id.x", "thread_id.y", "thread_id.z"},

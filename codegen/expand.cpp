@@ -1,16 +1,16 @@
 // Loops become vectors, or copies of their body.
 //
 // vectorize() runs `lanes` consecutive iterations of a loop at once. Data becomes vectors: an
-// elementwise op on vectors is one node. Indices do not: an index is worked out for each lane alone,
-// by substituting the lane's number and simplifying, and from what the lanes have in common follows
-// what the load is: all equal, a scalar; side by side, one wide load; close together, one wide load and
-// a swizzle; else a load a lane. Nothing here asks what the bytes mean, and yet the bits of a byte that
-// eight lanes share are found to be one byte.
+// elementwise op on vectors is one node. Indices do not: an index is worked out for each lane
+// alone, by substituting the lane's number and simplifying, and from what the lanes have in common
+// follows what the load is: all equal, a scalar; side by side, one wide load; close together, one
+// wide load and a swizzle; else a load a lane. Nothing here asks what the bytes mean, and yet the
+// bits of a byte that eight lanes share are found to be one byte.
 //
 // unroll() substitutes constants for the loop's last bits and keeps all copies. Values that do not
-// depend on it are shared by interning. A count that does not divide the loop leaves a last tile that
-// overhangs: its indices are clamped, so it computes and stores the last element again, which is the
-// same value.
+// depend on it are shared by interning. A count that does not divide the loop leaves a last tile
+// that overhangs: its indices are clamped, so it computes and stores the last element again, which
+// is the same value.
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
@@ -33,7 +33,8 @@ class Vectorizer {
       : range_(r), bit_(range_bit(r->get<RangeInfo>().id)), lanes_(lanes) {
     outer_ = make(Op::Range, {simplify(r[0] / index(lanes))}, r->arg);
     for (const UOp& u : toposort(ast)) {
-      bool changes = (u->ranges & bit_) || ((u->op == Op::Reduce || u->op == Op::Store) && binds(u));
+      bool changes =
+          (u->ranges & bit_) || ((u->op == Op::Reduce || u->op == Op::Store) && binds(u));
       for (const UOp& s : u->src) changes |= affected_.count(s.get()) > 0;
       if (changes) affected_.insert(u.get());
     }
@@ -132,8 +133,8 @@ class Vectorizer {
 
   UOp elementwise(const UOp& u) {
     std::vector<UOp> src = sources(u);
-    bool vector = std::any_of(src.begin(), src.end(),
-                              [](const UOp& s) { return s->dtype.lanes > 1; });
+    bool vector =
+        std::any_of(src.begin(), src.end(), [](const UOp& s) { return s->dtype.lanes > 1; });
     if (vector) {
       for (UOp& s : src) s = widened(s);
     }

@@ -1,9 +1,9 @@
 // A kernel's graph becomes a list of instructions with loops.
 //
-// Every value is placed in the outermost loop it can be in: before a loop is opened, whatever its body
-// needs that does not depend on it is emitted. A reduce becomes an accumulator, its loops, and an
-// update. Reduces over the same ranges that do not need each other share one loop: that is how the
-// copies of a tile, or the two products of a gated layer, read their common operand once.
+// Every value is placed in the outermost loop it can be in: before a loop is opened, whatever its
+// body needs that does not depend on it is emitted. A reduce becomes an accumulator, its loops, and
+// an update. Reduces over the same ranges that do not need each other share one loop: that is how
+// the copies of a tile, or the two products of a gated layer, read their common operand once.
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
@@ -67,9 +67,8 @@ class Linearizer {
   Linear run(const UOp& sink) {
     scopes_.emplace_back();
     std::vector<UOp> loops = ranges_from(sink[0], 3);
-    std::stable_sort(loops.begin(), loops.end(), [](const UOp& a, const UOp& b) {
-      return outer_first(a) < outer_first(b);
-    });
+    std::stable_sort(loops.begin(), loops.end(),
+                     [](const UOp& a, const UOp& b) { return outer_first(a) < outer_first(b); });
     for (const UOp& r : loops) note_launch(r);
     size_t open = 0;
     for (; open < loops.size(); ++open) {
@@ -257,9 +256,7 @@ class Linearizer {
 
 }  // namespace
 
-Linear linearize(const UOp& ast, const Target& target) {
-  return Linearizer(ast, target).run(ast);
-}
+Linear linearize(const UOp& ast, const Target& target) { return Linearizer(ast, target).run(ast); }
 
 std::string print(const Linear& linear) {
   std::unordered_map<const Node*, std::string> names;
@@ -287,7 +284,8 @@ std::string print(const Linear& linear) {
     if (u->dtype != void_type) {
       std::string prefix = u->op == Op::Range ? "r" : u->op == Op::Acc ? "a" : "%";
       int64_t number = u->op == Op::Range ? u->get<RangeInfo>().id
-                       : u->op == Op::Acc ? u->get<int64_t>() : n++;
+                       : u->op == Op::Acc ? u->get<int64_t>()
+                                          : n++;
       names[u.get()] = fmt::format("{}{}", prefix, number);
       line = names[u.get()] + " = " + line;
     }

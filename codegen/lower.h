@@ -15,11 +15,12 @@ namespace niwaki {
 
 /// A choice about one loop. The list of them is the whole optimisation of a kernel, kept as data.
 struct Move {
-  enum class Kind : uint8_t { Split, Vector, Unroll, Parallel, Global, Local } kind;
+  enum class Kind : uint8_t { Split, Merge, Vector, Unroll, Parallel, Global, Local } kind;
   /// The range, by id, and whether it is a reduce's.
   int64_t range;
   bool reduce;
-  /// Iterations of the new inner loop; lanes; copies. 0 for Parallel and Global.
+  /// Iterations of the new inner loop; the id of the loop merged into this one; lanes; copies. 0
+  /// for Parallel and Global.
   int64_t amount;
   friend bool operator==(const Move&, const Move&) = default;
 };

@@ -110,7 +110,8 @@ class Planner {
       case Op::Exp2:
       case Op::Log2:
       case Op::Sin: return {Form::Call, info(u->op).name, u->src};
-      default: throw InternalError(fmt::format("internal error: no phrase for {}", info(u->op).name));
+      default:
+        throw InternalError(fmt::format("internal error: no phrase for {}", info(u->op).name));
     }
   }
 

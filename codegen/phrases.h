@@ -1,14 +1,14 @@
-// How C says linear code, before a character is printed: what each operation is called, which of them
-// are said inside of another, and which are not said at all.
+// How C says linear code, before a character is printed: what each operation is called, which of
+// them are said inside of another, and which are not said at all.
 //
 // The language is smaller than C. It adds a product with -1, where C subtracts; it negates with an
-// exclusive or, where C has !, ==, >=; what C calls `or` is (a ^ b) ^ (a & b). A phrase is C's own way
-// of saying such an idiom. It takes the operands of the operations it absorbs, so who needs what is
-// counted on phrases, and an absorbed operation that nobody else needs is not printed.
+// exclusive or, where C has !, ==, >=; what C calls `or` is (a ^ b) ^ (a & b). A phrase is C's own
+// way of saying such an idiom. It takes the operands of the operations it absorbs, so who needs
+// what is counted on phrases, and an absorbed operation that nobody else needs is not printed.
 //
-// Code is cut into stretches: one ends where a loop opens or closes and where a register is written.
-// Within a stretch no expression can be moved past a write that it would see, so that is as far as a
-// value may stand inside of its user's expression.
+// Code is cut into stretches: one ends where a loop opens or closes and where a register is
+// written. Within a stretch no expression can be moved past a write that it would see, so that is
+// as far as a value may stand inside of its user's expression.
 #pragma once
 
 #include <cstdint>

@@ -1,15 +1,15 @@
 // The C family: C, CUDA, Metal and OpenCL from one renderer over the rows of dialects.cpp.
 //
-// A kernel should read as if written by hand. What is said, and how, was planned (phrases.h); here it
-// is printed. A value with one user in the same stretch of code stands inside of its user's
+// A kernel should read as if written by hand. What is said, and how, was planned (phrases.h); here
+// it is printed. A value with one user in the same stretch of code stands inside of its user's
 // expression, unless it is long; any other is a constant with a name.
 //
-// Integers wrap, but C leaves the overflow of signed ones undefined. Where the bounds of the operands
-// prove that there is none, as for nearly all indices, an operation is printed as it is; elsewhere it
-// is done in unsigned and converted back.
+// Integers wrap, but C leaves the overflow of signed ones undefined. Where the bounds of the
+// operands prove that there is none, as for nearly all indices, an operation is printed as it is;
+// elsewhere it is done in unsigned and converted back.
 //
-// Rejected: a value a line, as in SSA form, which is simpler here and unreadable there; and a printer
-// a language, of which three would always lag behind the fourth.
+// Rejected: a value a line, as in SSA form, which is simpler here and unreadable there; and a
+// printer a language, of which three would always lag behind the fourth.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -51,14 +51,14 @@ struct Infix {
 };
 
 constexpr Infix infixes[] = {
-    {"*", Binds::Product, Binds::Unary, true},   {"/", Binds::Product, Binds::Unary, true},
-    {"%", Binds::Product, Binds::Unary, true},   {"+", Binds::Sum, Binds::Product, true},
-    {"-", Binds::Sum, Binds::Product, true},     {"<<", Binds::Shift, Binds::Unary, false},
-    {">>", Binds::Shift, Binds::Unary, false},   {"<", Binds::Relation, Binds::Sum, false},
-    {">=", Binds::Relation, Binds::Sum, false},  {"==", Binds::Equality, Binds::Sum, false},
-    {"!=", Binds::Equality, Binds::Sum, false},  {"&", Binds::BitAnd, Binds::Unary, true},
-    {"^", Binds::BitXor, Binds::Unary, true},    {"|", Binds::BitOr, Binds::Unary, true},
-    {"&&", Binds::And, Binds::Equality, true},   {"||", Binds::Or, Binds::Equality, true},
+    {"*", Binds::Product, Binds::Unary, true},  {"/", Binds::Product, Binds::Unary, true},
+    {"%", Binds::Product, Binds::Unary, true},  {"+", Binds::Sum, Binds::Product, true},
+    {"-", Binds::Sum, Binds::Product, true},    {"<<", Binds::Shift, Binds::Unary, false},
+    {">>", Binds::Shift, Binds::Unary, false},  {"<", Binds::Relation, Binds::Sum, false},
+    {">=", Binds::Relation, Binds::Sum, false}, {"==", Binds::Equality, Binds::Sum, false},
+    {"!=", Binds::Equality, Binds::Sum, false}, {"&", Binds::BitAnd, Binds::Unary, true},
+    {"^", Binds::BitXor, Binds::Unary, true},   {"|", Binds::BitOr, Binds::Unary, true},
+    {"&&", Binds::And, Binds::Equality, true},  {"||", Binds::Or, Binds::Equality, true},
 };
 
 const Infix& infix(std::string_view word) {
@@ -85,7 +85,7 @@ bool fits(std::string_view word, const UOp& a, const UOp& b) {
   return true;
 }
 
-// Whether C's own operator gives the value that the language asks for, in the type that C computes in.
+// Whether C's own operator, in the type that C computes in, gives the value that is asked for.
 bool computes_exactly(std::string_view word, const UOp& a, const UOp& b) {
   bool overflows = word == "+" || word == "-" || word == "*" || word == "<<";
   bool wraps = a->dtype.kind == Kind::U32 || a->dtype.kind == Kind::U64;
@@ -219,15 +219,15 @@ class Renderer {
       if (!shift && !right.modular.empty()) right = {right.modular, right.modular_binds};
     }
     bool chained = row.chains && left.binds == row.binds;
-    std::string text = fmt::format("{} {} {}", chained ? left.text : left.within(row.least),
-                                   p.word, right.within(row.least));
+    std::string text = fmt::format("{} {} {}", chained ? left.text : left.within(row.least), p.word,
+                                   right.within(row.least));
     if (exact) return {text, row.binds};
     Text converted = convert(t, {text, row.binds});
     return {converted.text, converted.binds, text, row.binds};
   }
 
-  // Shorter types are computed in int, where a product of two may overflow too. What was computed in
-  // unsigned needs no way back: lower bits of a result depend on lower bits alone.
+  // Shorter types are computed in int, where a product of two may overflow too. What was computed
+  // in unsigned needs no way back: lower bits of a result depend on lower bits alone.
   Text in_unsigned(DType t, const Text& x) {
     if (!x.modular.empty()) return {x.modular, x.modular_binds};
     return convert(byte_size(t) < 4 ? u32 : unsigned_of_same_width(t), x);
@@ -281,8 +281,8 @@ class Renderer {
     if (u->op == Op::Load) {
       if (u->src.size() == 2) return define(u, element(u));
       Text zero = literal(constant(u->dtype, 0.0), false);
-      return define(u, fmt::format("{} ? {} : {}", value(u[2]).within(Binds::Or), element(u),
-                                   zero.text));
+      return define(
+          u, fmt::format("{} ? {} : {}", value(u[2]).within(Binds::Or), element(u), zero.text));
     }
     Text text = expression(planned.phrase, u->dtype);
     size_t widest = planned.is_written ? 80 : 40;
@@ -331,9 +331,9 @@ class Renderer {
     auto parameter = [&](std::string_view format, const UOp& u, const std::string& called,
                          int64_t index) {
       if (slot > 0) text += dialect_.separator;
-      text += fmt::format(fmt::runtime(format), fmt::arg("type", type(u->dtype)),
-                          fmt::arg("name", called), fmt::arg("index", index),
-                          fmt::arg("slot", slot));
+      text +=
+          fmt::format(fmt::runtime(format), fmt::arg("type", type(u->dtype)),
+                      fmt::arg("name", called), fmt::arg("index", index), fmt::arg("slot", slot));
       ++slot;
     };
     for (const UOp& p : linear.params) {

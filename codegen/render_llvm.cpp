@@ -2,8 +2,8 @@
 // instruction; vectors are LLVM's own. The text is parsed by LLVM's C API elsewhere: nothing here
 // needs LLVM, and the IR can be rendered, read and kept as a golden anywhere.
 //
-// Accumulators are stack slots, which LLVM's sroa turns into registers: the one pass that is worth its
-// time. A constant vector is written where it is used.
+// Accumulators are stack slots, which LLVM's sroa turns into registers: the one pass that is worth
+// its time. A constant vector is written where it is used.
 #include <bit>
 #include <set>
 #include <unordered_map>
@@ -174,8 +174,8 @@ class Renderer {
     int64_t lanes = u->dtype.lanes;
     std::string mask = value(u[2]);
     if (u[2]->dtype.lanes == 1) mask = splat(u[2], lanes);
-    std::string suffix = fmt::format("v{}{}{}", lanes, is_float(u->dtype) ? "f" : "i",
-                                     bit_size(u->dtype));
+    std::string suffix =
+        fmt::format("v{}{}{}", lanes, is_float(u->dtype) ? "f" : "i", bit_size(u->dtype));
     declarations_.insert(fmt::format("{} @llvm.masked.load.{}.p0(ptr, i32, <{} x i1>, {})",
                                      type(u->dtype), suffix, lanes, type(u->dtype)));
     std::string at = address(u, value(u[1]));
@@ -235,8 +235,8 @@ class Renderer {
 
   void call(const UOp& u, const std::string& function) {
     DType t = u->dtype;
-    std::string suffix = fmt::format("{}f{}", t.lanes > 1 ? fmt::format("v{}", t.lanes) : "",
-                                     bit_size(t));
+    std::string suffix =
+        fmt::format("{}f{}", t.lanes > 1 ? fmt::format("v{}", t.lanes) : "", bit_size(t));
     std::string types;
     std::string args;
     for (const UOp& s : u->src) {
@@ -257,7 +257,8 @@ class Renderer {
     DType to = u->dtype.scalar();
     bool from_unsigned = is_unsigned(from) || from.kind == Kind::Bool;
     const char* name = nullptr;
-    if (is_float(from) && is_float(to)) name = byte_size(to) > byte_size(from) ? "fpext" : "fptrunc";
+    if (is_float(from) && is_float(to))
+      name = byte_size(to) > byte_size(from) ? "fpext" : "fptrunc";
     else if (is_float(from)) name = is_unsigned(to) ? "fptoui" : "fptosi";
     else if (is_float(to)) name = from_unsigned ? "uitofp" : "sitofp";
     else if (bit_size(to) > bit_size(from)) name = from_unsigned ? "zext" : "sext";

@@ -10,7 +10,11 @@ namespace {
 const std::vector<Target>& targets() {
   static const std::vector<Target> table = {
       {.name = "interp", .native_f16 = true, .interpreted = true},
-      {.name = "llvm", .language = Language::Llvm, .lanes = 8, .registers = 16, .native_f16 = true,
+      {.name = "llvm",
+       .language = Language::Llvm,
+       .lanes = 8,
+       .registers = 16,
+       .native_f16 = true,
        .native_exp2 = false},
       {.name = "c", .language = Language::C},
       {.name = "cuda", .language = Language::Cuda, .grid = true},

@@ -1,5 +1,5 @@
-// What a target can do. A pass asks this table, never which target it is: what is missing is rewritten
-// away before rendering.
+// What a target can do. A pass asks this table, never which target it is: what is missing is
+// rewritten away before rendering.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct Target {
   bool interpreted = false;
 };
 
-/// Targets that can be rendered anywhere: "interp", "llvm" (a fixed AVX2-like machine), "c", "cuda",
-/// "metal", "opencl"; Error naming them for any other name.
+/// Targets that can be rendered anywhere: "interp", "llvm" (a fixed AVX2-like machine), "c",
+/// "cuda", "metal", "opencl"; Error naming them for any other name.
 Target target_of(const std::string& name);
 
 /// The names target_of() knows.

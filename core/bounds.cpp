@@ -48,7 +48,9 @@ Interval remainder(Interval a, Interval b) {
 }
 
 // All numbers with as many bits as `v` needs.
-int64_t mask_of(int64_t v) { return v <= 0 ? 0 : int64_t(~uint64_t(0) >> std::countl_zero(uint64_t(v))); }
+int64_t mask_of(int64_t v) {
+  return v <= 0 ? 0 : int64_t(~uint64_t(0) >> std::countl_zero(uint64_t(v)));
+}
 
 Interval bitwise(Op op, Interval a, Interval b) {
   if (op == Op::And) {
@@ -177,7 +179,9 @@ Interval bounds(const Node& n) {
     if ((is_float(s->dtype) || s->dtype.kind == Kind::U64) && n.op != Op::Where) return all;
   }
   Interval found = unclamped(n);
-  if (n.dtype.kind == Kind::Bool && n.op == Op::Cast) return not_equal({n.src[0]->lo, n.src[0]->hi}, {0, 0});
+  if (n.dtype.kind == Kind::Bool && n.op == Op::Cast) {
+    return not_equal({n.src[0]->lo, n.src[0]->hi}, {0, 0});
+  }
   if (n.dtype.kind == Kind::Bool && n.op == Op::Add) return all;
   return found.lo < all.lo || found.hi > all.hi ? all : found;
 }

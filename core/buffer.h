@@ -30,8 +30,8 @@ struct Buffer {
 
 using BufferRef = std::shared_ptr<Buffer>;
 
-/// Zeroed memory of the host, aligned for the widest vector and with a vector's slack behind its end;
-/// pages that nobody writes cost nothing. Error where there is not enough.
+/// Zeroed memory of the host, aligned for the widest vector and with a vector's slack behind its
+/// end; pages that nobody writes cost nothing. Error where there is not enough.
 std::shared_ptr<void> allocate(int64_t bytes);
 
 }  // namespace niwaki

@@ -1,5 +1,5 @@
-// Data types. A DType is a kind, a number of lanes (1 but in vector code) and, for packed data, what
-// packs it.
+// Data types. A DType is a kind, a number of lanes (1 but in vector code) and, for packed data,
+// what packs it.
 //
 // A packed dtype is how low-bit weights look to their user: a tensor of it has the shape of its
 // values and prints its name, and an op that needs numbers casts it, which calls `decode`. The core
@@ -87,8 +87,8 @@ void register_packed(const PackedType* type);
 /// The unsigned integer of the same width, as bits travel through it.
 DType unsigned_of_same_width(DType t);
 
-/// The least dtype that both operands of an op convert to: bool < integers < floats, the wider wins;
-/// of u and i of one width the next wider signed; f16 with bf16 gives f32.
+/// The least dtype that both operands of an op convert to: bool < integers < floats, the wider
+/// wins; of u and i of one width the next wider signed; f16 with bf16 gives f32.
 DType promote(DType a, DType b);
 
 }  // namespace niwaki

@@ -12,8 +12,8 @@ constexpr EnvVariable table[] = {
     {"NIWAKI_DEVICE", "CPU", "where graphs run: CPU, INTERP (the slow oracle) or NULL"},
     {"NIWAKI_THREADS", "0", "threads of the CPU device; 0: one a core"},
     {"NIWAKI_DEBUG", "0",
-     "1 devices, 2 kernels with times, 3 chosen axes, 4 source, 5 rules fired, 6 graph after each "
-     "pass, 7 assembly"},
+     "1 devices, 2 kernel times, 3 axes, 4 source, 5 rules, 6 passes, 7 assembly; each with those "
+     "before"},
     {"NIWAKI_VERIFY", "0", "1: check after every pass that the graph is legal"},
     {"NIWAKI_CACHE", "", "directory of compiled programs; empty: the user's cache directory; "
                          "'off': keep none"},

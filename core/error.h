@@ -1,6 +1,6 @@
-// Errors. Two kinds: Error is the caller's fault (a wrong shape, a hostile file, a bad flag) and its
-// text is written for the caller; InternalError is ours and says so. The library never aborts and
-// never prints: the program at the top catches and decides.
+// Errors. Two kinds: Error is the caller's fault (a wrong shape, a hostile file, a bad flag) and
+// its text is written for the caller; InternalError is ours and says so. The library never aborts
+// and never prints: the program at the top catches and decides.
 //
 // The form of a message is `op: what is wrong: the two things that disagree, and what to do`, in
 // lower case. A text that nothing can trigger is no Error: it is an expect().

@@ -156,7 +156,8 @@ void infer_bitcast(Node& n) {
   n.dtype = to;
   n.shape = n.src[0]->shape;
   auto block = [](DType t) {
-    return t.packed ? std::pair(t.packed->values, t.packed->bytes) : std::pair(int64_t(1), byte_size(t));
+    return t.packed ? std::pair(t.packed->values, t.packed->bytes)
+                    : std::pair(int64_t(1), byte_size(t));
   };
   if (from.lanes > 1 || to.lanes > 1) {
     expect(byte_size(from) * from.lanes == byte_size(to) * to.lanes, "bitcast of {} to {}",
@@ -170,7 +171,8 @@ void infer_bitcast(Node& n) {
   const int64_t* last = const_int(n.shape.back());
   int64_t bytes = last ? *last / from_values * from_bytes : 0;
   check(last && *last % from_values == 0 && bytes % to_bytes == 0,
-        "bitcast: {} of {} do not divide into {}", expression(n.shape.back()), name(from), name(to));
+        "bitcast: {} of {} do not divide into {}", expression(n.shape.back()), name(from),
+        name(to));
   n.shape.back() = index(bytes / to_bytes * to_values);
 }
 

@@ -4,8 +4,8 @@
 //   w, x, y, z match any node (the same letter twice: the same node); c, d, e match constants;
 //   a number matches a constant of that value, of any dtype.
 //
-// Commutative operands are tried both ways, so no rule needs a permuted copy. The same trees serve as
-// replacements and, evaluated over the constants and bounds of a match, as conditions.
+// Commutative operands are tried both ways, so no rule needs a permuted copy. The same trees serve
+// as replacements and, evaluated over the constants and bounds of a match, as conditions.
 #pragma once
 
 #include <array>

@@ -1,8 +1,9 @@
 // Rewriting: tables of rules, and the one driver that applies them.
 //
 // A rule is {pattern, replacement, condition}: data, so that one test can fuzz every rule of every
-// table and a trace can name the rule that fired. The replacement is a pattern over the same letters
-// or, where it must be computed, a function; a null result means that the rule does not apply.
+// table and a trace can name the rule that fired. The replacement is a pattern over the same
+// letters or, where it must be computed, a function; a null result means that the rule does not
+// apply.
 //
 // A table's author promises: the dtype and shape stay, constants move to the right, the right side
 // is never worse, and no sequence of rules is endless. The driver works bottom up, memoised and

@@ -101,7 +101,9 @@ Value float_op(Op op, DType t, const Value* x) {
     case Op::Less: return Value::of(int64_t(a < b));
     case Op::Ne: return Value::of(int64_t(a != b));
     case Op::MulAdd:
-      if (t.kind == Kind::F32) return Value::of(double(std::fma(float(a), float(b), float(x[2].f))));
+      if (t.kind == Kind::F32) {
+        return Value::of(double(std::fma(float(a), float(b), float(x[2].f))));
+      }
       return Value::of(std::fma(a, b, x[2].f));
     default: throw InternalError(fmt::format("{} has no float meaning", info(op).name));
   }

@@ -23,7 +23,9 @@ std::string print_arg(const UOp& u, const std::vector<BufferRef>& buffers) {
     std::string operator()(const Symbol& s) const {
       return fmt::format("{} {} {}", s.name, s.min, s.max);
     }
-    std::string operator()(const Axes& axes) const { return fmt::format("{}", fmt::join(axes, " ")); }
+    std::string operator()(const Axes& axes) const {
+      return fmt::format("{}", fmt::join(axes, " "));
+    }
     std::string operator()(const Reduction& r) const {
       if (r.axes.empty()) return std::string(info(r.op).name);
       return fmt::format("{} {}", info(r.op).name, fmt::join(r.axes, " "));

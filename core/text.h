@@ -1,5 +1,5 @@
-// The text form of a graph: what goldens, traces and error texts show. A line a node, sources before
-// users; constants stand where they are used.
+// The text form of a graph: what goldens, traces and error texts show. A line a node, sources
+// before users; constants stand where they are used.
 //
 //   %0 = buffer {#0 f32 4 8}
 //   %1 = reduce %0 {add 1} : f32[4, 1]

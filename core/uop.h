@@ -1,9 +1,9 @@
-// The node. A UOp is a counted pointer to an immutable Node; equal nodes are interned, so `a == b` on
-// handles is structural equality and every graph is maximally shared. There is one node type from the
-// tensor graph to the last instruction: no class per op, no visitors.
+// The node. A UOp is a counted pointer to an immutable Node; equal nodes are interned, so `a == b`
+// on handles is structural equality and every graph is maximally shared. There is one node type
+// from the tensor graph to the last instruction: no class per op, no visitors.
 //
-// make() infers dtype, shape and bounds, interns and returns. It does not simplify: what is built is
-// what is printed. One thread builds graphs: counts and the intern table are not synchronised.
+// make() infers dtype, shape and bounds, interns and returns. It does not simplify: what is built
+// is what is printed. One thread builds graphs: counts and the intern table are not synchronised.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Three lines of niwaki: tensors, an expression, its values. Nothing is computed before to_vector().
+// Three lines of niwaki: tensors, an expression, its values. Nothing is computed before
+// to_vector().
 #include <fmt/ranges.h>
 
 #include "runtimes/realize.h"

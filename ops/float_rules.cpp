@@ -1,5 +1,5 @@
-// Identities that hold bit for bit for every dtype, so floats as well. What is missing is missing on
-// purpose: x + 0 changes -0, x * 0 hides NaN and infinity, and no sum is re-associated here.
+// Identities that hold bit for bit for every dtype, so floats as well. What is missing is missing
+// on purpose: x + 0 changes -0, x * 0 hides NaN and infinity, and no sum is re-associated here.
 #include "ops/rules.h"
 
 namespace niwaki {

@@ -1,9 +1,9 @@
 // Integer identities, for index arithmetic above all. `/` and `%` are floor division and modulus.
 //
-// The movement ops of a tensor graph turn into flattening and re-splitting of indices, so a kernel's
-// first index expressions are sums of quotients and remainders of sums; these rules take them back to
-// the few multiplications that an expert would have written. What concerns sums of several terms
-// works on a LinearForm; all else is pattern, replacement, condition.
+// The movement ops of a tensor graph turn into flattening and re-splitting of indices, so a
+// kernel's first index expressions are sums of quotients and remainders of sums; these rules take
+// them back to the few multiplications that an expert would have written. What concerns sums of
+// several terms works on a LinearForm; all else is pattern, replacement, condition.
 #include <algorithm>
 #include <numeric>
 
@@ -122,7 +122,8 @@ UOp split_divisible(const UOp& u, bool remainder) {
 // Whatever cannot vary is a constant.
 UOp constant_by_bounds(const Match& m) {
   const UOp& u = m.root;
-  if (!is_elementwise(u->op) || u->lo != u->hi || u->dtype.lanes > 1 || !u->shape.empty()) return {};
+  bool scalar = u->dtype.lanes == 1 && u->shape.empty();
+  if (!scalar || !is_elementwise(u->op) || u->lo != u->hi) return {};
   if (is_float(u->dtype) || u->dtype.kind == Kind::U64) return {};
   return constant(u->dtype, Value::of(u->lo));
 }

@@ -1,6 +1,6 @@
 // An integer expression as a sum: a constant and terms with coefficients. Sums are where patterns
-// fail, because what belongs together seldom stands side by side; so sums are taken apart, worked on
-// as data, and put together again in one canonical order.
+// fail, because what belongs together seldom stands side by side; so sums are taken apart, worked
+// on as data, and put together again in one canonical order.
 #pragma once
 
 #include <vector>

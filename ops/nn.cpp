@@ -23,7 +23,8 @@ Tensor Tensor::reduce(Op op, const Axes& axes, bool keep) const {
   Axes over = x.axes_of(axes);
   if (x.rank() == 0) return x;
   DType t = x.dtype();
-  // Sixteen-bit floats are for storage: a sum of them that rounded at every step would stop growing.
+  // Sixteen-bit floats are for storage: a sum of them that rounded at every step would stop
+  // growing.
   if (t == f16 || t == bf16) return x.cast(f32).reduce(op, axes, keep).cast(t);
   Tensor reduced(make(Op::Reduce, {x.uop_}, Reduction{op, over}));
   if (keep) return reduced;
@@ -173,9 +174,10 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, Dim first) {
   UOp s = k.dim(0);
   UOp d = q.dim(2);
   double scale = 1.0 / std::sqrt(double(dim_max(d)));
-  Tensor queries = q.reshape({t, *g, *h / *g, d}).permute({1, 2, 0, 3}).unsqueeze(3);  // g h/g t 1 d
-  Tensor keys = k.permute({1, 0, 2}).reshape({*g, 1, 1, s, d});                        // g 1 1 s d
-  Tensor values = v.permute({1, 0, 2}).reshape({*g, 1, 1, s, d});                      // g 1 1 s d
+  Tensor grouped = q.reshape({t, *g, *h / *g, d});                  // t g h/g d
+  Tensor queries = grouped.permute({1, 2, 0, 3}).unsqueeze(3);      // g h/g t 1 d
+  Tensor keys = k.permute({1, 0, 2}).reshape({*g, 1, 1, s, d});     // g 1 1 s d
+  Tensor values = v.permute({1, 0, 2}).reshape({*g, 1, 1, s, d});   // g 1 1 s d
   Tensor last_seen = Tensor::arange(t).reshape({t, 1}) + Tensor(first.uop);            // t 1
   Tensor seen = Tensor::arange(s) < last_seen + 1;                                     // t s
   double none = -std::numeric_limits<double>::infinity();

@@ -1,6 +1,6 @@
-// What takes one of two values is a choice between them, and arithmetic on a choice is a choice between
-// results: constants fold into its branches, and what was a shift, a mask, a conversion and two
-// operations for every bit of a word is a test of that bit and a blend.
+// What takes one of two values is a choice between them, and arithmetic on a choice is a choice
+// between results: constants fold into its branches, and what was a shift, a mask, a conversion and
+// two operations for every bit of a word is a test of that bit and a blend.
 //
 // Exact on floats: a branch is computed as the operation would have been.
 #include "ops/rules.h"
@@ -8,8 +8,8 @@
 namespace niwaki {
 namespace {
 
-// A bit as a number: (x >> y) & 1 is 1 where x has the bit 1 << y. For unsigned x alone: a signed shift
-// out of range leaves the sign, of which 1 << y knows nothing.
+// A bit as a number: (x >> y) & 1 is 1 where x has the bit 1 << y. For unsigned x alone: a signed
+// shift out of range leaves the sign, of which 1 << y knows nothing.
 UOp bit_as_choice(const Match& m) {
   const UOp& x = m['x'];
   DType t = m.root->dtype;

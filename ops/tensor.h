@@ -1,5 +1,5 @@
-// Tensor: what a user writes. A Tensor is a handle on a node of the graph; nothing is computed until
-// realize() (runtimes/realize.h) is asked for values.
+// Tensor: what a user writes. A Tensor is a handle on a node of the graph; nothing is computed
+// until realize() (runtimes/realize.h) is asked for values.
 //
 // Here operands are brought to one shape and dtype (broadcasting, promotion); below, all is
 // explicit. A number beside a tensor takes the tensor's dtype, unless it has a fraction and the
@@ -124,7 +124,8 @@ class Tensor {
   Tensor linear(const Tensor& weight) const;
   Tensor softmax(int64_t axis = -1) const;
   Tensor log_softmax(int64_t axis = -1) const;
-  /// x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang, Sennrich 2019, arXiv 1910.07467).
+  /// x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang, Sennrich 2019, arXiv
+  /// 1910.07467).
   Tensor rms_norm(const Tensor& weight, double eps) const;
   /// (x - mean) / sqrt(var + eps) over the last axis.
   Tensor layer_norm(double eps) const;

@@ -1,5 +1,5 @@
-// CPU: kernels compiled by LLVM for the host's own instructions, their Parallel loop spread over a pool
-// of threads. A kernel too small to repay waking them runs where it is called.
+// CPU: kernels compiled by LLVM for the host's own instructions, their Parallel loop spread over a
+// pool of threads. A kernel too small to repay waking them runs where it is called.
 #include <algorithm>
 #include <thread>
 #include <unordered_map>
@@ -16,9 +16,10 @@ namespace niwaki {
 namespace {
 
 // Operations that take about as long as waking and joining the threads.
-constexpr double least_parallel_work = 40000;
+constexpr double least_parallel_work = 250000;
 
-using Function = void (*)(void* const* buffers, const int64_t* variables, int64_t begin, int64_t end);
+using Function = void (*)(void* const* buffers, const int64_t* variables, int64_t begin,
+                          int64_t end);
 
 // An integer expression over variables, evaluated at launch.
 int64_t evaluate_dim(const UOp& u, const std::vector<UOp>& variables,
@@ -35,8 +36,11 @@ int64_t evaluate_dim(const UOp& u, const std::vector<UOp>& variables,
 class CpuProgram : public Program {
  public:
   CpuProgram(Function function, const Linear& linear, std::unique_ptr<Pool>& pool)
-      : function_(function), variables_(linear.variables), parallel_(linear.parallel),
-        small_(linear.work < least_parallel_work), pool_(pool) {}
+      : function_(function),
+        variables_(linear.variables),
+        parallel_(linear.parallel),
+        small_(linear.work < least_parallel_work),
+        pool_(pool) {}
 
   void launch(std::span<void* const> buffers, std::span<const int64_t> variables) override {
     if (!parallel_) return function_(buffers.data(), variables.data(), 0, 0);

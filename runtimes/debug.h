@@ -1,4 +1,5 @@
-// What NIWAKI_DEBUG shows, on stderr: the one place where the library prints, and only when it is asked to.
+// What NIWAKI_DEBUG shows, on stderr: the one place where the library prints, and only when it is
+// asked to.
 #pragma once
 
 #include "runtimes/device.h"

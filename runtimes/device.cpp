@@ -17,7 +17,8 @@ Device& device(const std::string& name) {
   else if (name == "INTERP") found = make_interp_device();
   else if (name == "NULL") found = make_null_device("c");
   else if (name.starts_with("NULL:")) found = make_null_device(name.substr(5));
-  check(found != nullptr, "device: unknown name '{}': known are CPU, INTERP and NULL[:TARGET]", name);
+  check(found != nullptr, "device: unknown name '{}': known are CPU, INTERP and NULL[:TARGET]",
+        name);
   return *found;
 }
 

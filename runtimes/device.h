@@ -1,6 +1,6 @@
 // Devices: who runs a kernel. A device says what it can do (its Target), compiles linear code, and
-// launches the result. INTERP and NULL are always present; CPU compiles with LLVM and runs on a pool
-// of threads.
+// launches the result. INTERP and NULL are always present; CPU compiles with LLVM and runs on a
+// pool of threads.
 //
 // The memory of all devices here is the host's, so a buffer needs no copy to reach one.
 #pragma once
@@ -19,8 +19,8 @@ namespace niwaki {
 class Program {
  public:
   virtual ~Program() = default;
-  /// Runs the kernel on buffers in the order of its params, with values for its variables in the order
-  /// of Linear::variables; returns when it is done.
+  /// Runs the kernel on buffers in the order of its params, with values for its variables in the
+  /// order of Linear::variables; returns when it is done.
   virtual void launch(std::span<void* const> buffers, std::span<const int64_t> variables) = 0;
 };
 
@@ -44,7 +44,8 @@ class Device {
   Target target_;
 };
 
-/// The device of that name: "CPU", "INTERP", "NULL" or "NULL:TARGET"; Error naming them for another.
+/// The device of that name: "CPU", "INTERP", "NULL" or "NULL:TARGET"; Error naming them for
+/// another.
 Device& device(const std::string& name);
 
 /// The device that NIWAKI_DEVICE names.

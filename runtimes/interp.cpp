@@ -1,6 +1,6 @@
 // INTERP: the oracle. It runs linear code one instruction at a time by core's scalar meanings, for
-// scalars and vectors alike, and checks every address against its buffer. It is slow on purpose: there
-// is nothing here to get wrong but a loop and a table of registers.
+// scalars and vectors alike, and checks every address against its buffer. It is slow on purpose:
+// there is nothing here to get wrong but a loop and a table of registers.
 #include <unordered_map>
 
 #include "core/error.h"
@@ -81,9 +81,7 @@ class InterpProgram : public Program {
   size_t step(const Instruction& in, size_t at, std::span<void* const> buffers) {
     Value* r = registers_.data();
     switch (in.op) {
-      case Op::Range:
-        r[in.dst].i = 0;
-        return r[in.src[0]].i > 0 ? at + 1 : in.jump;
+      case Op::Range: r[in.dst].i = 0; return r[in.src[0]].i > 0 ? at + 1 : in.jump;
       case Op::End: {
         const Instruction& loop = code_[in.jump];
         return ++r[loop.dst].i < r[loop.src[0]].i ? in.jump + 1 : at + 1;
@@ -112,8 +110,8 @@ class InterpProgram : public Program {
     Value args[3];
     for (int64_t i = 0; i < in.dtype.lanes; ++i) {
       for (size_t s = 0; s < in.src.size(); ++s) args[s] = r[in.src[s] + i];
-      r[in.dst + i] = evaluate(in.op, in.dtype.scalar(), in.operand.scalar(),
-                               std::span(args, in.src.size()));
+      r[in.dst + i] =
+          evaluate(in.op, in.dtype.scalar(), in.operand.scalar(), std::span(args, in.src.size()));
     }
     return at + 1;
   }
@@ -151,7 +149,8 @@ class InterpProgram : public Program {
       n += byte_size(in.operand);
     }
     for (int64_t i = 0; i < in.dtype.lanes; ++i) {
-      registers_[size_t(in.dst + i)] = load_value(in.dtype.scalar(), bytes + i * byte_size(in.dtype));
+      registers_[size_t(in.dst + i)] =
+          load_value(in.dtype.scalar(), bytes + i * byte_size(in.dtype));
     }
   }
 

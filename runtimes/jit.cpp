@@ -1,7 +1,7 @@
-// LLVM through its C API, which does not change between versions. IR text is parsed, run through the one
-// pass that it needs (accumulators are stack slots until sroa), and compiled for the host; ORC links the
-// object into this process. The vectors in the text are final: LLVM's own vectoriser and unroller are
-// not run, and would cost several times the rest.
+// LLVM through its C API, which does not change between versions. IR text is parsed, run through
+// the one pass that it needs (accumulators are stack slots until sroa), and compiled for the host;
+// ORC links the object into this process. The vectors in the text are final: LLVM's own vectoriser
+// and unroller are not run, and would cost several times the rest.
 #include "runtimes/jit.h"
 
 #include <llvm-c/Analysis.h>

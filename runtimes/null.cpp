@@ -1,6 +1,6 @@
-// NULL: compiles nothing and runs nothing. It renders, so that any target's source can be made, looked
-// at and kept as a golden on a machine that has no such device; and it is refused where values are
-// asked for, because a result that nobody computed must not look like one.
+// NULL: compiles nothing and runs nothing. It renders, so that any target's source can be made,
+// looked at and kept as a golden on a machine that has no such device; and it is refused where
+// values are asked for, because a result that nobody computed must not look like one.
 #include "codegen/render.h"
 #include "core/error.h"
 #include "runtimes/device.h"

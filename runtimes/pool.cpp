@@ -32,9 +32,10 @@ void spin_until(const Condition& condition) {
 
 }  // namespace
 
-// A loop is published as a ticket: its number in the upper half, chunks left to take in the lower. Whoever
-// lowers the count by one owns that chunk, and a loop is over when all its chunks are, not when all
-// threads have come by: on a busy machine a thread that gets no processor holds up nobody.
+// A loop is published as a ticket: its number in the upper half, chunks left to take in the lower.
+// Whoever lowers the count by one owns that chunk, and a loop is over when all its chunks are, not
+// when all threads have come by: a thread that gets no processor holds up nobody, unless it loses
+// it in the middle of a chunk.
 struct Pool::State {
   alignas(64) std::atomic<uint64_t> ticket = 0;
   alignas(64) std::atomic<int64_t> done = 0;

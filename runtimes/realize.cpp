@@ -17,7 +17,8 @@ void give_memory(Buffer& b) {
   b.owner = memory;
 }
 
-// Programs by device and kernel. An AST is interned, so its node is its key for as long as it lives.
+// Programs by device and kernel. An AST is interned, so its node is its key for as long as it
+// lives.
 struct Compiled {
   UOp ast;
   std::shared_ptr<Program> program;

@@ -27,8 +27,8 @@ class Replay {
   Replay(const std::vector<Tensor>& outputs, Device& device,
          const std::function<void(int64_t, int64_t)>& progress = {});
 
-  /// Launches all kernels. Error naming a variable that is missing, unknown or out of its bounds, or
-  /// an input that lost its memory.
+  /// Launches all kernels. Error naming a variable that is missing, unknown or out of its bounds,
+  /// or an input that lost its memory.
   void run(const Bindings& bindings = {});
 
   /// The buffer of output `i`, with the greatest size of symbolic dims.

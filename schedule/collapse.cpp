@@ -2,8 +2,8 @@
 //
 // An embedding is a one-hot product: sum over r of (r == i ? table[r] : 0). Nobody should run that
 // loop: where i is an integer that does not depend on r, the sum has one term that can differ from
-// zero, f(i), if i lies in the range at all. The loads of f get that condition as a gate, so that an
-// index from outside reads nothing.
+// zero, f(i), if i lies in the range at all. The loads of f get that condition as a gate, so that
+// an index from outside reads nothing.
 #include "core/rewrite.h"
 #include "ops/rules.h"
 #include "schedule/schedule.h"
@@ -11,7 +11,8 @@
 namespace niwaki {
 namespace {
 
-// The i of a condition r == i, with what it is and-ed with; null where `c` says nothing of the kind.
+// The i of a condition r == i, with what it is and-ed with; null where `c` says nothing of the
+// kind.
 struct OneHot {
   UOp position;
   UOp rest;

@@ -1,7 +1,7 @@
 // One arena for the buffers that live between kernels. A buffer is alive from the kernel that first
 // writes it to the last that reads it; two whose lives overlap may not share bytes. First fit over
-// the lives in order of birth: not optimal, but within a few percent on transformers, whose lives are
-// short, and it is ten lines.
+// the lives in order of birth: not optimal, but within a few percent on transformers, whose lives
+// are short, and it is ten lines.
 #include <algorithm>
 
 #include "schedule/schedule.h"

@@ -1,20 +1,21 @@
 // Which values are stored and which are computed where they are read.
 //
 // The graph is walked from the outputs, users before sources, so that every node has been told the
-// index expressions at which it is read. From them follows how often it would be evaluated if it were
-// inlined: a value is hoisted into the innermost loop that its index depends on, so the norm of a row
-// costs a row, wherever in the row it is used. Storing costs a write and a read; recomputing costs the
-// work of the value times the evaluations in excess of its size. The cheaper one is chosen, and the
-// comparison is kept as the reason.
+// index expressions at which it is read. From them follows how often it would be evaluated if it
+// were inlined: a value is hoisted into the innermost loop that its index depends on, so the norm
+// of a row costs a row, wherever in the row it is used. Storing costs a write and a read;
+// recomputing costs the work of the value times the evaluations in excess of its size. The cheaper
+// one is chosen, and the comparison is kept as the reason.
 //
-// A value of constants alone is never stored here: it would be written anew in every replay, and for
-// unpacked weights the copy would be larger than what it was made from. A reduce is the exception.
+// A value of constants alone is never stored here: it would be written anew in every replay, and
+// for unpacked weights the copy would be larger than what it was made from. A reduce is the
+// exception.
 //
-// Nor is a condition: a comparison costs less than the byte it would be read back from, and a one-hot
-// mask must stay in sight of the sum that it selects from (collapse.cpp).
+// Nor is a condition: a comparison costs less than the byte it would be read back from, and a
+// one-hot mask must stay in sight of the sum that it selects from (collapse.cpp).
 //
-// Rejected: storing by op (every reduce, every second reader). It needs exceptions for norms, gathers
-// and casts, which this has not.
+// Rejected: storing by op (every reduce, every second reader). It needs exceptions for norms,
+// gathers and casts, which this has not.
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>

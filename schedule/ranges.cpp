@@ -1,9 +1,9 @@
 // Movement ops become index expressions over ranges.
 //
-// There are no views and no strides. A stored value gets one range a dim; reading it at those ranges
-// is asked of its source, whose movement ops change the question: shrink adds an offset, permute
-// reorders, flip reverses, expand drops, pad adds a condition, reshape flattens and splits again. What
-// arrives at a buffer is an index, and the index rules make it short.
+// There are no views and no strides. A stored value gets one range a dim; reading it at those
+// ranges is asked of its source, whose movement ops change the question: shrink adds an offset,
+// permute reorders, flip reverses, expand drops, pad adds a condition, reshape flattens and splits
+// again. What arrives at a buffer is an index, and the index rules make it short.
 //
 // A condition does not only choose the padding's zero: it guards the loads below it, because the
 // index it rejects may lie outside of the buffer.

@@ -52,7 +52,8 @@ std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
     auto earlier = writer.find(base);
     if (earlier != writer.end()) before[k].push_back(earlier->second);
     for (size_t other = 0; other < n; ++other) {
-      bool reads_base = std::find(reads[other].begin(), reads[other].end(), base) != reads[other].end();
+      bool reads_base =
+          std::find(reads[other].begin(), reads[other].end(), base) != reads[other].end();
       if (other != k && reads_base) before[k].push_back(other);
     }
   }
@@ -186,7 +187,8 @@ Schedule schedule(const std::vector<UOp>& outputs) {
   for (const UOp& root : roots) result.outputs.push_back(slots.buffer(slots.find(root)));
   for (int64_t slot = 0; slot < slots.size(); ++slot) {
     const BufferRef& b = slots.buffer(slot);
-    bool output = std::find(result.outputs.begin(), result.outputs.end(), b) != result.outputs.end();
+    bool output =
+        std::find(result.outputs.begin(), result.outputs.end(), b) != result.outputs.end();
     if (!b->data && !output) result.temporaries.push_back({b, 0});
   }
   plan_memory(result);

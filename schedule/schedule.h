@@ -1,8 +1,8 @@
 // The schedule: a tensor graph becomes a list of kernels.
 //
-// A kernel is a graph over ranges instead of shapes: Sink(Store(param, index, value, ranges...)). Its
-// buffers are parameters, so equal work on other buffers is the same interned node, and the 36 equal
-// blocks of a model are compiled once.
+// A kernel is a graph over ranges instead of shapes: Sink(Store(param, index, value, ranges...)).
+// Its buffers are parameters, so equal work on other buffers is the same interned node, and the 36
+// equal blocks of a model are compiled once.
 #pragma once
 
 #include <string>
@@ -49,8 +49,9 @@ struct Stored {
 /// Which values are stored, users before sources (place.cpp).
 std::vector<Stored> place(const std::vector<UOp>& outputs);
 
-/// The index at which a movement op reads its source, given that at which it is read itself; `valid`
-/// gets the condition under which a Pad reads at all, and stays null elsewhere (ranges.cpp).
+/// The index at which a movement op reads its source, given that at which it is read itself;
+/// `valid` gets the condition under which a Pad reads at all, and stays null elsewhere
+/// (ranges.cpp).
 std::vector<UOp> source_index(const UOp& movement, const std::vector<UOp>& at, UOp& valid);
 
 /// The least range id above those that an index and its gate depend on, and not below `least`: what

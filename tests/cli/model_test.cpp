@@ -168,8 +168,9 @@ TEST_CASE("cli: tokenize, with special tokens as one id each") {
 TEST_CASE("cli: inspect shows metadata and tensors") {
   const Outcome outcome = run_program({"inspect", tiny_model});
   CHECK(outcome.status == 0);
-  for (const std::string part : {"general.architecture", "'qwen3'", "array of string", "300",
-                                 "token_embd.weight", "Q1_0", "[300, 256]", "25 tensors"}) {
+  for (const std::string part :
+       {"general.architecture", "'qwen3'", "array of string", "300", "token_embd.weight",
+        " 1e-06\n", "Q1_0", "[300, 256]", "25 tensors"}) {
     CAPTURE(part);
     CHECK(outcome.out.find(part) != std::string::npos);
   }

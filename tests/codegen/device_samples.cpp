@@ -132,10 +132,11 @@ Sample all_halves(DType t) {
 
 // Ties, subnormals, the edge of overflow.
 Sample rounding(DType t) {
-  std::vector<float> x = {0.0f, -0.0f, 1.0f, 0x1.002p0f, 0x1.006p0f, 0x1.003p0f, 0x1.01p0f, 0x1.03p0f,
-                          0x1p-24f, 0x1p-25f, 0x1.8p-25f, 0x1.ffcp-15f, 0x1.ffep-15f, 65504.0f,
-                          65519.0f, 65520.0f, 3.3895314e38f, 3.4e38f, 1e-40f, -1e-40f, INFINITY,
-                          -INFINITY, NAN, -2.5f};
+  std::vector<float> x = {0.0f,       -0.0f,         1.0f,         0x1.002p0f, 0x1.006p0f,
+                          0x1.003p0f, 0x1.01p0f,     0x1.03p0f,    0x1p-24f,   0x1p-25f,
+                          0x1.8p-25f, 0x1.ffcp-15f,  0x1.ffep-15f, 65504.0f,   65519.0f,
+                          65520.0f,   3.3895314e38f, 3.4e38f,      1e-40f,     -1e-40f,
+                          INFINITY,   -INFINITY,     NAN,          -2.5f};
   auto f = [&](size_t i) {
     return t == f16 ? f16_value(f16_bits(double(x[i]))) : bf16_value(bf16_bits(double(x[i])));
   };
@@ -160,8 +161,10 @@ Sample division() {
   std::vector<double> expected;
   for (size_t i = 0; i < a.size(); ++i) {
     T q = 0;
-    if (b[i] == -1) q = T(0 - uint64_t(a[i]));
-    else if (b[i] != 0) q = T(std::floor(double(a[i]) / double(b[i])));
+    if (b[i] == -1)
+      q = T(0 - uint64_t(a[i]));
+    else if (b[i] != 0)
+      q = T(std::floor(double(a[i]) / double(b[i])));
     expected.push_back(double(T(uint64_t(q) ^ (uint64_t(a[i]) - uint64_t(q) * uint64_t(b[i])))));
   }
   Tensor x = vector_of(a);
@@ -171,7 +174,9 @@ Sample division() {
 
 Sample division_by_a_constant() {
   std::vector<int32_t> a = {-9, -8, -7, -1, 0, 1, 7, 8, 9};
-  auto f = [&](size_t i) { return std::floor(a[i] / 4.0) * 100 + (a[i] - std::floor(a[i] / 4.0) * 4); };
+  auto f = [&](size_t i) {
+    return std::floor(a[i] / 4.0) * 100 + (a[i] - std::floor(a[i] / 4.0) * 4);
+  };
   Tensor x = vector_of(a);
   return {"division_by_a_constant", (x / 4) * 100 + x % 4, for_each_index(a.size(), f)};
 }
@@ -199,17 +204,22 @@ Sample shifts() {
 
 template <class T>
 Sample from_float() {
-  std::vector<float> x = {NAN, INFINITY, -INFINITY, 0.9f, -0.9f, -1.5f, 126.9f, 127.5f, 128.0f,
-                          -128.9f, -129.0f, 255.5f, 256.0f, 2147483520.0f, 2147483648.0f,
-                          -2147483648.0f, -2147483904.0f, 4294967040.0f, 4294967296.0f, 9.2e18f,
-                          9.223372e18f, -9.223372e18f, 1e19f, 1.8446742e19f, 1.8446744e19f};
+  std::vector<float> x = {
+      NAN,           INFINITY,      -INFINITY,     0.9f,           -0.9f,          -1.5f,
+      126.9f,        127.5f,        128.0f,        -128.9f,        -129.0f,        255.5f,
+      256.0f,        2147483520.0f, 2147483648.0f, -2147483648.0f, -2147483904.0f, 4294967040.0f,
+      4294967296.0f, 9.2e18f,       9.223372e18f,  -9.223372e18f,  1e19f,          1.8446742e19f,
+      1.8446744e19f};
   constexpr T least = std::numeric_limits<T>::min();
   constexpr T most = std::numeric_limits<T>::max();
   auto f = [&](size_t i) {
     T result = 0;
-    if (x[i] >= std::ldexp(1.0, std::numeric_limits<T>::digits)) result = most;
-    else if (x[i] <= double(least)) result = least;
-    else if (x[i] == x[i]) result = T(x[i]);
+    if (x[i] >= std::ldexp(1.0, std::numeric_limits<T>::digits))
+      result = most;
+    else if (x[i] <= double(least))
+      result = least;
+    else if (x[i] == x[i])
+      result = T(x[i]);
     return double(int64_t(result));
   };
   Tensor t = vector_of(x).cast(dtype_of<T>());
@@ -297,22 +307,56 @@ Sample assigned_row() {
   std::vector<float> x = numbers(3, 16);
   auto f = [&](size_t i) { return i / 3 == 2 ? x[i % 3] + 1 : 0; };
   Tensor row = Tensor::empty({4, 3}).narrow(0, variable("pos", 0, 3), 1);
-  return {"assigned_row", row.assign(Tensor::from(x, {1, 3}) + 1.0), for_each_index(12, f), 0,
+  return {"assigned_row",
+          row.assign(Tensor::from(x, {1, 3}) + 1.0),
+          for_each_index(12, f),
+          0,
           {{"pos", 2}}};
 }
 
 }  // namespace
 
 std::vector<Sample> device_samples() {
-  return {movement(), row_sum(), row_max(), argmax(), matmul(), softmax(), rms_norm(), embedding(),
-          bit_unpacking(), all_halves(f16), all_halves(bf16), rounding(f16), rounding(bf16),
-          division<int8_t>(), division<int32_t>(), division<int64_t>(), division_by_a_constant(),
-          shifts<uint8_t>(), shifts<int16_t>(), shifts<int32_t>(), shifts<int64_t>(),
-          from_float<int8_t>(), from_float<uint8_t>(), from_float<int32_t>(), from_float<uint32_t>(),
-          from_float<int64_t>(), from_float<uint64_t>(), bools(), wrapping<int8_t>(),
-          wrapping<uint16_t>(), wrapping<int16_t>(), wrapping<int32_t>(), wrapping<uint32_t>(),
-          wrapping<int64_t>(), wide_constants(), transcendental(), doubles(), symbolic_sum(),
-          symbolic_rows(), assigned_row()};
+  return {movement(),
+          row_sum(),
+          row_max(),
+          argmax(),
+          matmul(),
+          softmax(),
+          rms_norm(),
+          embedding(),
+          bit_unpacking(),
+          all_halves(f16),
+          all_halves(bf16),
+          rounding(f16),
+          rounding(bf16),
+          division<int8_t>(),
+          division<int32_t>(),
+          division<int64_t>(),
+          division_by_a_constant(),
+          shifts<uint8_t>(),
+          shifts<int16_t>(),
+          shifts<int32_t>(),
+          shifts<int64_t>(),
+          from_float<int8_t>(),
+          from_float<uint8_t>(),
+          from_float<int32_t>(),
+          from_float<uint32_t>(),
+          from_float<int64_t>(),
+          from_float<uint64_t>(),
+          bools(),
+          wrapping<int8_t>(),
+          wrapping<uint16_t>(),
+          wrapping<int16_t>(),
+          wrapping<int32_t>(),
+          wrapping<uint32_t>(),
+          wrapping<int64_t>(),
+          wide_constants(),
+          transcendental(),
+          doubles(),
+          symbolic_sum(),
+          symbolic_rows(),
+          assigned_row()};
 }
 
 }  // namespace niwaki::test

@@ -1,5 +1,5 @@
-// Small kernels and what they must compute, for every language that device sources are written in. The
-// expected numbers come from plain loops over the same inputs: neither the interpreter nor the
+// Small kernels and what they must compute, for every language that device sources are written in.
+// The expected numbers come from plain loops over the same inputs: neither the interpreter nor the
 // compiler's own arithmetic has a part in them, but for the conversions of halves.
 #pragma once
 

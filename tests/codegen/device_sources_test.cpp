@@ -1,7 +1,7 @@
-// Device sources are compiled and run, not only compared with golden files. C is compiled as strictly
-// as compilers go and traps on undefined behaviour. CUDA and Metal are compiled as C++ over small
-// headers that emulate the grid, and CUDA by its own compiler too, where that is installed. OpenCL
-// runs on what implements it here. What is missing is reported as skipped.
+// Device sources are compiled and run, not only compared with golden files. C is compiled as
+// strictly as compilers go and traps on undefined behaviour. CUDA and Metal are compiled as C++
+// over small headers that emulate the grid, and CUDA by its own compiler too, where that is
+// installed. OpenCL runs on what implements it here. What is missing is reported as skipped.
 #include <doctest/doctest.h>
 
 #include "codegen/emulation/host.h"
@@ -21,8 +21,8 @@ std::vector<Job> jobs_of(const std::vector<Sample>& samples, const Target& targe
   return jobs;
 }
 
-// All kernels as C++ over an emulation header, each in a namespace of its own, in one file: a compiler
-// spends its time on headers.
+// All kernels as C++ over an emulation header, each in a namespace of its own, in one file: a
+// compiler spends its time on headers.
 void run_on_emulated_grid(const std::string& header, const std::vector<Job>& jobs) {
   TemporaryDirectory directory;
   std::string text = "#include \"" + header + "\"\n";
@@ -84,9 +84,10 @@ TEST_CASE("C source runs") {
   TemporaryDirectory directory;
   std::vector<Sample> samples = device_samples();
   std::vector<Job> jobs = jobs_of(samples, target_of("c"));
-  std::string command = "cc -std=c11 -O1 -Wall -Werror -ffp-contract=off -fsanitize=undefined "
-                        "-fsanitize-undefined-trap-on-error -shared -fPIC -o " +
-                        directory.file("kernels.so");
+  std::string command =
+      "cc -std=c11 -O1 -Wall -Werror -ffp-contract=off -fsanitize=undefined "
+      "-fsanitize-undefined-trap-on-error -shared -fPIC -o " +
+      directory.file("kernels.so");
   for (const Job& job : jobs) {
     for (const Compiled& kernel : job.kernels()) {
       directory.write(kernel.name + ".c", kernel.source);

@@ -1,5 +1,5 @@
-// Inference: every text that it can refuse a graph with, verbatim; then what it derives. This is the
-// one place where a wrong graph stops, so every row here is a mistake that somebody makes.
+// Inference: every text that it can refuse a graph with, verbatim; then what it derives. This is
+// the one place where a wrong graph stops, so every row here is a mistake that somebody makes.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -45,7 +45,9 @@ TEST_CASE("every refusal, verbatim") {
   UOp signed_n = variable("m", -2, 2);
   auto unary = [](Op op, const UOp& a) { return [=] { make(op, {a}); }; };
   auto binary = [](Op op, const UOp& a, const UOp& b) { return [=] { make(op, {a, b}); }; };
-  auto dims = [](Op op, const UOp& a, std::vector<int64_t> d) { return [=] { with_dims(op, a, d); }; };
+  auto dims = [](Op op, const UOp& a, std::vector<int64_t> d) {
+    return [=] { with_dims(op, a, d); };
+  };
   const Row rows[] = {
       {"add: shapes differ: (4, 8) and (4, 4)", binary(Op::Add, x, y)},
       {"less: shapes differ: (4, 8) and ()", binary(Op::Less, x, scalar)},

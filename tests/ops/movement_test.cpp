@@ -79,7 +79,9 @@ Pair random_step(RandomExpressions& random, const Pair& x) {
     case 1: {
       Axes order(dims.size());
       std::iota(order.begin(), order.end(), 0);
-      for (size_t d = 1; d < order.size(); ++d) std::swap(order[d], order[size_t(some(int64_t(d) + 1))]);
+      for (size_t d = 1; d < order.size(); ++d) {
+        std::swap(order[d], order[size_t(some(int64_t(d) + 1))]);
+      }
       if (random.chance(20)) std::iota(order.begin(), order.end(), 0);
       Tensor t = x.tensor.permute(order);
       return {t, moved(x.values, dims_of(t), [&](const std::vector<int64_t>& at) {

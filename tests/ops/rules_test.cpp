@@ -1,7 +1,8 @@
 // The rule fuzzer. A rule is data, so one test can walk every rule of every table: it puts random
 // leaves for the letters of the pattern, applies the rule, and checks on many values that what came
 // out is worth what went in (integers and floats bit for bit, any NaN for a NaN), that dtype, shape
-// and bounds are kept, that every rule really fired, and that no condition stands there for nothing.
+// and bounds are kept, that every rule really fired, and that no condition stands there for
+// nothing.
 #include "ops/rules.h"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// simplify(): what the index rules make of the expressions that movement ops leave behind. A table of
-// typical ones, before and after; every value of small domains by brute force; and, for any
+// simplify(): what the index rules make of the expressions that movement ops leave behind. A table
+// of typical ones, before and after; every value of small domains by brute force; and, for any
 // expression at all, that the value stays, that twice is once, and that the work has a bound.
 #include <doctest/doctest.h>
 
@@ -165,7 +165,8 @@ TEST_CASE("any expression: the value stays, twice is once, and it does not grow"
     UOp before = random.expression(t, 5);
     UOp after = simplify(before);
     if (after->dtype != before->dtype || simplify(after) != after) {
-      FAIL("seed ", seed, ": ", text(before), " is ", text(after), ", then ", text(simplify(after)));
+      FAIL("seed ", seed, ": ", text(before), " is ", text(after), ", then ",
+           text(simplify(after)));
     }
     if (n_nodes(after) > 2 * n_nodes(before) + 4) {
       FAIL("seed ", seed, ": ", text(before), " grows to ", text(after));

@@ -1,7 +1,8 @@
 // The naive evaluator: what a tensor graph is worth, straight from the definition of each op. Every
 // node becomes a row-major list of values, every movement an index computed element by element,
-// every reduce a loop. No ranges, no fusion, no rewriting: it shares nothing with the scheduler, the
-// generators or the rules but the scalar arithmetic of core/scalar.h, and so can judge them all.
+// every reduce a loop. No ranges, no fusion, no rewriting: it shares nothing with the scheduler,
+// the generators or the rules but the scalar arithmetic of core/scalar.h, and so can judge them
+// all.
 //
 // A reduce of floats is summed in double and rounded once, which is what every legal order of
 // summation comes near; compare with a tolerance.
@@ -167,7 +168,10 @@ class Evaluator {
         else from[i] = x.shape[i] == 1 && u->op == Op::Expand ? 0 : at[i] + start[i];
       }
       if (u->op == Op::Flip) {
-        for (int64_t axis : axes(u)) from[size_t(axis)] = x.shape[size_t(axis)] - 1 - at[size_t(axis)];
+        for (int64_t axis : axes(u)) {
+          size_t i = size_t(axis);
+          from[i] = x.shape[i] - 1 - at[i];
+        }
       }
       bool inside = true;
       for (size_t i = 0; i < from.size(); ++i) inside &= from[i] >= 0 && from[i] < x.shape[i];

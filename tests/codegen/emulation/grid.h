@@ -1,7 +1,7 @@
-// A GPU's grid as two nested loops: what a CUDA or Metal kernel is compiled against to run on the CPU.
-// Kernels have no barriers, so a thread may run to its end before the next begins. Arguments are found
-// by their types: a pointer is the next buffer, an integer the next variable, a uint3 the place of the
-// block and then that of the thread.
+// A GPU's grid as two nested loops: what a CUDA or Metal kernel is compiled against to run on the
+// CPU. Kernels have no barriers, so a thread may run to its end before the next begins. Arguments
+// are found by their types: a pointer is the next buffer, an integer the next variable, a uint3 the
+// place of the block and then that of the thread.
 #pragma once
 
 #include <cmath>

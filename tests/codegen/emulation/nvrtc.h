@@ -1,5 +1,6 @@
 // NVRTC, NVIDIA's compiler of CUDA source, opened where it is installed: it needs no GPU. The
-// prototypes are those of the NVRTC reference, written out so that building the tests needs nothing.
+// prototypes are those of the NVRTC reference, written out so that building the tests needs
+// nothing.
 #pragma once
 
 #include <string>

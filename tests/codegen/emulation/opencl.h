@@ -1,6 +1,6 @@
-// OpenCL, opened where an implementation is installed (PoCL runs kernels on the CPU). The prototypes and
-// numbers are those of the OpenCL 1.2 specification, written out so that building the tests needs no
-// headers. Buffers are copied to the device and back around every launch.
+// OpenCL, opened where an implementation is installed (PoCL runs kernels on the CPU). The
+// prototypes and numbers are those of the OpenCL 1.2 specification, written out so that building
+// the tests needs no headers. Buffers are copied to the device and back around every launch.
 #pragma once
 
 #include <string>
@@ -34,8 +34,8 @@ class OpenCl {
     int error = 0;
     Object program = build(kernel.source);
     using CreateKernel = Object(Object, const char*, int*);
-    Object function = library_.find<CreateKernel>("clCreateKernel")(program, kernel.name.c_str(),
-                                                                    &error);
+    Object function =
+        library_.find<CreateKernel>("clCreateKernel")(program, kernel.name.c_str(), &error);
     REQUIRE(error == 0);
     std::vector<Object> memory;
     std::vector<void*> host = job.buffers(kernel);
@@ -59,7 +59,8 @@ class OpenCl {
                         unsigned, const Object*, Object*);
     REQUIRE(library_.find<Enqueue>("clEnqueueNDRangeKernel")(queue_, function, 3, nullptr, global,
                                                              local, 0, nullptr, nullptr) == 0);
-    using Read = int(Object, Object, unsigned, size_t, size_t, void*, unsigned, const Object*, Object*);
+    using Read =
+        int(Object, Object, unsigned, size_t, size_t, void*, unsigned, const Object*, Object*);
     for (size_t i = 0; i < host.size(); ++i) {
       REQUIRE(library_.find<Read>("clEnqueueReadBuffer")(queue_, memory[i], 1, 0, bytes(kernel, i),
                                                          host[i], 0, nullptr, nullptr) == 0);
