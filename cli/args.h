@@ -36,12 +36,8 @@ struct ValueType {
   int64_t high = 0;
 };
 
-constexpr ValueType no_value() {
-  return {ValueType::Kind::None};
-}
-constexpr ValueType choice() {
-  return {ValueType::Kind::Choice};
-}
+constexpr ValueType no_value() { return {ValueType::Kind::None}; }
+constexpr ValueType choice() { return {ValueType::Kind::Choice}; }
 constexpr ValueType integer_in(int64_t low, int64_t high) {
   return {ValueType::Kind::Integer, low, high};
 }

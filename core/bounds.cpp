@@ -182,7 +182,6 @@ Interval bounds(const Node& n) {
   if (n.dtype.kind == Kind::Bool && n.op == Op::Cast) {
     return not_equal({n.src[0]->lo, n.src[0]->hi}, {0, 0});
   }
-  if (n.dtype.kind == Kind::Bool && n.op == Op::Add) return all;
   return found.lo < all.lo || found.hi > all.hi ? all : found;
 }
 

@@ -125,8 +125,8 @@ T bounded(const std::string& file, std::string_view key, const Item& item, T low
 }
 
 template <class T>
-std::vector<T> all_bounded(const std::string& file, std::string_view key, const GgufValue& array, T low,
-                           T high) {
+std::vector<T> all_bounded(const std::string& file, std::string_view key, const GgufValue& array,
+                           T low, T high) {
   std::vector<T> out;
   for (int64_t i = 0; i < array.size(); ++i) {
     out.push_back(bounded(file, key, array.item(i), low, high));
@@ -152,16 +152,14 @@ std::string printable(std::string_view text) {
 }
 
 GgufValue::GgufValue(uint32_t type, bool is_array, std::span<const std::byte> bytes,
-             std::vector<std::string_view> strings)
+                     std::vector<std::string_view> strings)
     : type_(type), is_array_(is_array), bytes_(bytes), strings_(std::move(strings)) {}
 
 std::string GgufValue::type_name() const {
   return fmt::format("{}{}", is_array_ ? "array of " : "", value_types[type_].name);
 }
 
-GgufValue::Kind GgufValue::kind() const {
-  return value_types[type_].kind;
-}
+GgufValue::Kind GgufValue::kind() const { return value_types[type_].kind; }
 
 int64_t GgufValue::size() const {
   if (kind() == Kind::String) return static_cast<int64_t>(strings_.size());
@@ -422,7 +420,7 @@ const GgufTensor& Gguf::tensor(std::string_view name) const {
 }
 
 const GgufValue& Gguf::require(std::string_view key, bool is_array, const char* expected,
-                           std::initializer_list<Kind> kinds) const {
+                               std::initializer_list<Kind> kinds) const {
   const GgufValue* const value = find(key);
   check(value != nullptr, "gguf: {}: the key {} is missing: expected {}", name_, printable(key),
         expected);

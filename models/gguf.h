@@ -44,7 +44,7 @@ class GgufValue {
   enum class Kind { Unsigned, Signed, Float, Bool, String, Array };
 
   GgufValue(uint32_t type, bool is_array, std::span<const std::byte> bytes,
-        std::vector<std::string_view> strings);
+            std::vector<std::string_view> strings);
 
   bool is_array() const { return is_array_; }
   /// The type as the file has it: "u32", "array of string".
@@ -164,7 +164,7 @@ class Gguf {
   void read_metadata(Reader& in, uint64_t count);
   void read_tensors(Reader& in, uint64_t count, const TypeLookup& lookup);
   const GgufValue& require(std::string_view key, bool is_array, const char* expected,
-                       std::initializer_list<GgufValue::Kind> kinds) const;
+                           std::initializer_list<GgufValue::Kind> kinds) const;
 
   std::shared_ptr<const void> owner_;
   std::string name_;

@@ -24,9 +24,7 @@ struct Descriptor {
 };
 
 // strerror() is not safe with threads; this is.
-std::string system_text() {
-  return std::generic_category().message(errno);
-}
+std::string system_text() { return std::generic_category().message(errno); }
 
 }  // namespace
 

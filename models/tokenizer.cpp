@@ -48,9 +48,7 @@ const Alphabet& alphabet() {
 }
 
 // As much of a text out of a file as an error message should hold.
-std::string_view brief(std::string_view text) {
-  return text.substr(0, 40);
-}
+std::string_view brief(std::string_view text) { return text.substr(0, 40); }
 
 uint64_t pair_key(int64_t left, int64_t right) {
   return static_cast<uint64_t>(left) << 32 | static_cast<uint64_t>(right);

@@ -14,9 +14,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-int combining_class(int32_t code) {
-  return utf8proc_get_property(code)->combining_class;
-}
+int combining_class(int32_t code) { return utf8proc_get_property(code)->combining_class; }
 
 }  // namespace
 

@@ -97,8 +97,11 @@ Tensor Tensor::unary(Op op) const {
 }
 
 Tensor Tensor::operator-() const {
-  // -1 * x keeps the sign of zero and of NaN's payload does not matter.
-  return *this * (is_float(numbers().dtype()) || weak_ == 2 ? Tensor(-1.0) : Tensor(-1));
+  if (weak_) {
+    const Constant& c = uop_->get<Constant>();
+    return scalar(is_float(c.dtype) ? -c.value.f : -double(c.value.i), weak_ == 2);
+  }
+  return *this * (is_float(numbers().dtype()) ? Tensor(-1.0) : Tensor(-1));
 }
 
 Tensor Tensor::operator!() const { return cast(boolean) ^ Tensor(constant(boolean, 1)); }

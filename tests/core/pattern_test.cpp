@@ -81,6 +81,8 @@ TEST_CASE("matching comes back from a choice that did not work out") {
   CHECK(matches((x + y) / y, (a + b) / a));
   CHECK(matches((x + y) / y, (a + b) / b));
   CHECK_FALSE(matches((x + y) / y, (a + b) / (a + b)));
+  // What the first order bound before it failed is forgotten.
+  CHECK(matched(x + Pat(4) / y, index(4) / a + index(5) / b)['y'] == a);
   Pat deep = (x + y) + (y * z) + (z * w);
   UOp d = variable("d", 0, 9);
   UOp u = (d * a) + ((b + a) + (b * d));

