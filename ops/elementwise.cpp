@@ -97,10 +97,9 @@ Tensor Tensor::unary(Op op) const {
 }
 
 Tensor Tensor::operator-() const {
-  if (weak_) {
-    const Constant& c = uop_->get<Constant>();
-    return scalar(is_float(c.dtype) ? -c.value.f : -double(c.value.i), weak_ == 2);
-  }
+  // The negative of a number is a number: x - 1 has the dtype of x.
+  if (weak_ == 1) return whole(int64_t(0 - uint64_t(*const_int(uop_))));
+  if (weak_ == 2) return fraction(-uop_->get<Constant>().value.f);
   return *this * (is_float(numbers().dtype()) ? Tensor(-1.0) : Tensor(-1));
 }
 

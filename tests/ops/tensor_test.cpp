@@ -194,6 +194,11 @@ TEST_CASE("dtypes: promotion, and numbers that yield") {
       // A number takes the tensor's dtype, a fraction that of floats only.
       {of(u8) + 1, "u8(2)"},
       {1 + of(u8), "u8(2)"},
+      {of(u8) - 1, "u8(2)"},
+      {1 - of(u8), "u8(2)"},
+      {of(f16) - 1, "f16(2)"},
+      {of(f16) - 0.5, "f16(2)"},
+      {of(f16) * -Tensor(2.0), "f16(2)"},
       {of(i64) * 0.5, "f32(2)"},
       {of(i64) * 2.0, "f32(2)"},
       {of(u8) * 2.0, "f32(2)"},
