@@ -210,11 +210,9 @@ UOp divide(const UOp& u) {
   const UOp& b = u[1];
   bool remainder = u->op == Op::Mod;
   if (!is_unsigned(t)) {
+    // Floor and truncation agree: the division that every target has.
+    if (known_nonnegative(a) && b->lo > 0) return {};
     DType unsigned_t = unsigned_of_same_width(t);
-    if (known_nonnegative(a) && b->lo > 0) {
-      UOp q = make(u->op, {cast(a, unsigned_t), cast(b, unsigned_t)});
-      return cast(q, t);
-    }
     // Of magnitudes, then the sign; a negative quotient with a remainder is one less.
     UOp zero = bits_number(a, 0);
     UOp negative_a = a < zero;

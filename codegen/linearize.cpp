@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "codegen/lower.h"
+#include "core/bounds.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -27,12 +28,10 @@ std::vector<UOp> ranges_from(const UOp& u, size_t first) {
 }
 
 UOp identity(Op op, DType t) {
-  double number = op == Op::Mul ? 1 : 0;
-  UOp value = constant(t.scalar(), number);
-  if (op == Op::Max) {
-    bool floats = is_float(t);
-    int64_t least = is_signed(t) ? -(int64_t(1) << (bit_size(t) - 1)) : 0;
-    value = floats ? constant(t.scalar(), -INFINITY) : constant(t.scalar(), Value::of(least));
+  UOp value = constant(t.scalar(), op == Op::Mul ? 1 : 0);
+  if (op == Op::Max && is_float(t)) value = constant(t.scalar(), -INFINITY);
+  if (op == Op::Max && is_signed(t)) {
+    value = constant(t.scalar(), Value::of(dtype_bounds(t.scalar()).lo));
   }
   return t.lanes == 1 ? value : make(Op::Stack, {value}, int64_t(t.lanes));
 }
