@@ -3,8 +3,9 @@
 //
 // After this pass there is no bf16, and no f16 where the target has none: sixteen-bit floats are
 // u16 in memory and are widened and rounded by integer arithmetic. There is no bool in memory.
-// Integer division is unsigned, shifts are by less than the width, max is a comparison, a cast of a
-// float to an integer cannot leave its range: what C and LLVM leave undefined is not rendered.
+// Integers are divided where floor and truncation agree and never by zero, shifts are by less than
+// the width, max is a comparison, a cast of a float to an integer cannot leave its range: what C
+// and LLVM leave undefined is not rendered.
 #include <cmath>
 #include <functional>
 #include <unordered_map>

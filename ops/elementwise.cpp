@@ -28,12 +28,13 @@ DType number_dtype(DType t) { return t.packed ? f32 : t; }
 }  // namespace
 
 // Both operands in one dtype and shape. A number yields to a tensor, but a fraction does not yield
-// to integers: there it makes both f32.
+// to integers: there it makes both f32; nor does an integer to bools: there it makes both i64.
 std::pair<Tensor, Tensor> matched(const Tensor& a, const Tensor& b) {
   Tensor x = a.numbers();
   Tensor y = b.numbers();
   auto weak = [](const Tensor& t, DType other) {
     if (t.weak_ == 2 && !is_float(other)) return f32;
+    if (other.kind == Kind::Bool) return i64;
     return other;
   };
   DType common;

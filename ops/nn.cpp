@@ -35,8 +35,17 @@ Tensor Tensor::reduce(Op op, const Axes& axes, bool keep) const {
   return reduced.reshape(dims);
 }
 
-Tensor Tensor::sum(Axes axes, bool keep) const { return reduce(Op::Add, axes, keep); }
-Tensor Tensor::prod(Axes axes, bool keep) const { return reduce(Op::Mul, axes, keep); }
+// Bools are counted, as numbers.
+Tensor Tensor::sum(Axes axes, bool keep) const {
+  Tensor x = dtype().kind == Kind::Bool ? cast(i64) : *this;
+  return x.reduce(Op::Add, axes, keep);
+}
+
+Tensor Tensor::prod(Axes axes, bool keep) const {
+  Tensor x = dtype().kind == Kind::Bool ? cast(i64) : *this;
+  return x.reduce(Op::Mul, axes, keep);
+}
+
 Tensor Tensor::max(Axes axes, bool keep) const { return reduce(Op::Max, axes, keep); }
 
 Tensor Tensor::min(Axes axes, bool keep) const {
