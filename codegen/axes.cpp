@@ -11,12 +11,8 @@
 // no such names, and sees in an unpacking of bits what it sees in a matrix of floats.
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <set>
 
 #include "codegen/lower.h"
-#include "core/error.h"
-#include "ops/linear_form.h"
 #include "ops/rules.h"
 
 namespace niwaki {
@@ -287,86 +283,7 @@ void choose_splits(const Loops& loops, const std::vector<Move>& vectors, std::ve
   }
 }
 
-UOp find_range(const UOp& ast, const Move& move) {
-  for (const UOp& u : toposort(ast)) {
-    if (u->op != Op::Range || u->get<RangeInfo>().id != move.range) continue;
-    if ((u->get<RangeInfo>().kind == AxisKind::Reduce) == move.reduce) return u;
-  }
-  return {};
-}
-
-// Every place where `r` is bound gets `outer` and `inner` in its stead.
-UOp split(const UOp& ast, const UOp& r, int64_t amount, AxisKind inner_kind, int64_t inner_id) {
-  UOp outer = make(Op::Range, {simplify(r[0] / index(amount))}, r->arg);
-  UOp inner = range(index(amount), inner_id, inner_kind);
-  UOp whole = outer * index(amount) + inner;
-  UOp bound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
-    size_t first = u->op == Op::Reduce ? 1 : u->op == Op::Store ? 3 : u->src.size();
-    for (size_t i = first; i < u->src.size(); ++i) {
-      if (u->src[i] != r) continue;
-      std::vector<UOp> src = u->src;
-      src[i] = outer;
-      src.insert(src.begin() + int64_t(i) + 1, inner);
-      src[0] = substitute(src[0], {{r, whole}});
-      for (size_t j = 1; j < first; ++j) src[j] = substitute(src[j], {{r, whole}});
-      return make(u->op, std::move(src), u->arg);
-    }
-    return {};
-  });
-  return simplify(bound);
-}
-
-// The loop `outer` becomes a part of `inner`, which then runs over both.
-UOp merge(const UOp& ast, const UOp& outer, const UOp& inner) {
-  UOp both = make(Op::Range, {dim_mul(outer[0], inner[0])}, inner->arg);
-  std::vector<UOp> stores;
-  for (const UOp& store : ast->src) {
-    std::vector<UOp> src = store->src;
-    std::erase(src, outer);
-    for (size_t i = 0; i < 3; ++i) {
-      src[i] = substitute(src[i], {{outer, both / inner[0]}, {inner, both % inner[0]}});
-    }
-    std::replace(src.begin() + 3, src.end(), inner, both);
-    stores.push_back(make(Op::Store, std::move(src)));
-  }
-  return simplify(make(Op::Sink, std::move(stores)));
-}
-
-// Loops of one iteration are no loops.
-UOp drop_single_loops(const UOp& ast) {
-  std::vector<std::pair<UOp, UOp>> zeros;
-  for (const UOp& u : toposort(ast)) {
-    if (u->op == Op::Range && is_const(u[0], 1)) zeros.emplace_back(u, index(0));
-  }
-  if (zeros.empty()) return ast;
-  UOp unbound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
-    size_t first = u->op == Op::Reduce ? 1 : u->op == Op::Store ? 3 : u->src.size();
-    std::vector<UOp> src;
-    for (size_t i = 0; i < u->src.size(); ++i) {
-      bool single = i >= first && is_const(u[i][0], 1);
-      if (!single) src.push_back(u[i]);
-    }
-    if (src.size() == u->src.size()) return {};
-    return u->op == Op::Reduce && src.size() == 1 ? src[0] : make(u->op, std::move(src), u->arg);
-  });
-  return simplify(substitute(unbound, zeros));
-}
-
-UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
-  UOp typed = range(r[0], r->get<RangeInfo>().id, kind);
-  return substitute(ast, {{r, typed}});
-}
-
 }  // namespace
-
-std::string to_string(const Move& move) {
-  constexpr std::string_view names[] = {"split",    "merge",  "vector", "unroll",
-                                        "parallel", "global", "local"};
-  std::string axis = fmt::format("{}{}", move.reduce ? "k" : "r", move.range);
-  std::string text = fmt::format("{} {}", names[size_t(move.kind)], axis);
-  if (move.kind == Move::Kind::Merge) return fmt::format("{} with r{}", text, move.amount);
-  return move.amount ? fmt::format("{} by {}", text, move.amount) : text;
-}
 
 std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   std::vector<Move> moves;
@@ -385,32 +302,6 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   moves.insert(moves.end(), tiles.begin(), tiles.end());
   choose_parallel(loops, tiles, moves);
   return moves;
-}
-
-UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
-  constexpr int64_t first_inner_id = 40;
-  int64_t next_id = first_inner_id;
-  UOp result = ast;
-  for (const Move& move : moves) {
-    UOp r = find_range(result, move);
-    expect(bool(r), "no loop for the move {}", to_string(move));
-    switch (move.kind) {
-      case Move::Kind::Split:
-        result = split(result, r, move.amount, r->get<RangeInfo>().kind, next_id++);
-        break;
-      case Move::Kind::Merge:
-        result = merge(result, find_range(result, {move.kind, move.amount, false, 0}), r);
-        break;
-      case Move::Kind::Local:
-        result = split(result, r, move.amount, AxisKind::Local, next_id++);
-        break;
-      case Move::Kind::Vector: result = vectorize(result, r, move.amount); break;
-      case Move::Kind::Unroll: result = unroll(result, r, move.amount); break;
-      case Move::Kind::Parallel: result = retype(result, r, AxisKind::Parallel); break;
-      case Move::Kind::Global: result = retype(result, r, AxisKind::Global); break;
-    }
-  }
-  return drop_single_loops(result);
 }
 
 double kernel_work(const UOp& ast) {

@@ -58,7 +58,7 @@ std::string print(const Linear& linear);
 std::vector<Move> choose_axes(const UOp& ast, const Target& target);
 
 /// The kernel with the moves applied: split loops, loops of other kinds, vectors and copies of the
-/// body (axes.cpp, expand.cpp).
+/// body (moves.cpp, expand.cpp).
 UOp apply_moves(const UOp& ast, const std::vector<Move>& moves);
 UOp vectorize(const UOp& ast, const UOp& range, int64_t lanes);
 UOp unroll(const UOp& ast, const UOp& range, int64_t copies);
