@@ -148,11 +148,11 @@ TEST_CASE("cli: command lines that cannot be understood") {
 }
 
 TEST_CASE("cli: env shows each variable with its value, the devices and the processor") {
-  const Outcome shown = run_program({"env"}, {"NIWAKI_THREADS=2", "NIWAKI_DEVICE=INTERP"});
+  const Outcome shown = run_program({"env"}, {"NIWAKI_THREADS=2", "NIWAKI_DEVICE=INTERP", "NIWAKI_VERIFY=1"});
   CHECK(shown.status == 0);
   CHECK(shown.err.empty());
   for (const std::string part : {"NIWAKI_THREADS=2 ", "NIWAKI_DEVICE=INTERP ", "NIWAKI_DEBUG=0 ",
-                                 "NIWAKI_VERIFY=0 ", "NIWAKI_CACHE=", "INTERP", "CPU", "cores"}) {
+                                 "NIWAKI_VERIFY=1 ", "NIWAKI_CACHE=", "INTERP", "CPU", "cores"}) {
     CHECK(contains(shown.out, part));
   }
 }
