@@ -148,7 +148,8 @@ TEST_CASE("cli: command lines that cannot be understood") {
 }
 
 TEST_CASE("cli: env shows each variable with its value, the devices and the processor") {
-  const Outcome shown = run_program({"env"}, {"NIWAKI_THREADS=2", "NIWAKI_DEVICE=INTERP", "NIWAKI_VERIFY=1"});
+  const Outcome shown =
+      run_program({"env"}, {"NIWAKI_THREADS=2", "NIWAKI_DEVICE=INTERP", "NIWAKI_VERIFY=1"});
   CHECK(shown.status == 0);
   CHECK(shown.err.empty());
   for (const std::string part : {"NIWAKI_THREADS=2 ", "NIWAKI_DEVICE=INTERP ", "NIWAKI_DEBUG=0 ",

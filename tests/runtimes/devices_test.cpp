@@ -1,10 +1,11 @@
-// Devices agree on the shared cases: INTERP on its own code, INTERP on the vector code that is made for
-// the CPU, and the CPU.
+// Devices agree on the shared cases: INTERP on its own code, INTERP on the vector code that is made
+// for the CPU, and the CPU.
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <cstring>
 
+#include "runtimes/borrowed_code.h"
 #include "runtimes/realize.h"
 #include "support/cases.h"
 
@@ -38,20 +39,12 @@ void check_close(const std::vector<std::vector<float>>& a,
     for (size_t j = 0; j < a[i].size(); ++j) {
       float x = a[i][j];
       float y = b[i][j];
-      bool same = x == y || (x != x && y != y) || std::abs(x - y) <= 2e-6f * std::max(1.0f, std::abs(x));
+      bool same =
+          x == y || (x != x && y != y) || std::abs(x - y) <= 2e-6f * std::max(1.0f, std::abs(x));
       if (!same) FAIL_CHECK("output ", i, " element ", j, ": ", x, " and ", y);
     }
   }
 }
-
-// Interprets the code that another target's lowering makes.
-class BorrowedCode : public Device {
- public:
-  explicit BorrowedCode(const std::string& target) : Device("INTERP", target_of(target)) {}
-  std::shared_ptr<Program> compile(const Linear& linear) override {
-    return device("INTERP").compile(linear);
-  }
-};
 
 }  // namespace
 
@@ -65,10 +58,12 @@ TEST_CASE("CPU agrees with INTERP on every case") {
 TEST_CASE("vector code means on INTERP what scalar code means") {
   BorrowedCode vectors("llvm");
   BorrowedCode grid("cuda");
+  BorrowedCode scalars("c");
   for (const Case& c : cases()) {
     CAPTURE(c.name);
     check_close(run(c, device("INTERP")), run(c, vectors));
     check_close(run(c, device("INTERP")), run(c, grid));
+    check_close(run(c, device("INTERP")), run(c, scalars));
   }
 }
 

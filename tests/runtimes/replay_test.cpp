@@ -1,5 +1,5 @@
-// Replays: captured once, run with other variables and inputs; what they refuse; and state written in
-// place.
+// Replays: captured once, run with other variables and inputs; what they refuse; and state written
+// in place.
 #include <doctest/doctest.h>
 
 #include "runtimes/realize.h"
@@ -8,9 +8,7 @@
 namespace niwaki::test {
 namespace {
 
-float* data(const Tensor& t) {
-  return static_cast<float*>(t.uop()->get<BufferRef>()->data);
-}
+float* data(const Tensor& t) { return static_cast<float*>(t.uop()->get<BufferRef>()->data); }
 
 }  // namespace
 
@@ -70,6 +68,19 @@ TEST_CASE("a value is read before its buffer is written over") {
   std::vector<Tensor> results = realize({before + after, after}, {}, device("CPU"));
   CHECK(to_vector<float>(results[0]) == std::vector<float>{12, 23, 34, 45});
   CHECK(to_vector<float>(x) == std::vector<float>{2, 3, 4, 5});
+}
+
+TEST_CASE("in whichever order they are asked for, reads come before the write") {
+  for (bool write_first : {false, true}) {
+    Tensor x = Tensor::from<float>({1, 2, 3, 4}, {4});
+    Tensor sum = x.sum();
+    Tensor after = x.assign(Tensor::from<float>({5, 6, 7, 8}, {4}));
+    std::vector<Tensor> outputs = {sum, after};
+    if (write_first) std::swap(outputs[0], outputs[1]);
+    std::vector<Tensor> results = realize(outputs, {}, device("CPU"));
+    CHECK(item<float>(results[write_first ? 1 : 0]) == 10);
+    CHECK(to_vector<float>(x) == std::vector<float>{5, 6, 7, 8});
+  }
 }
 
 TEST_CASE("an assign may read what it writes over") {
