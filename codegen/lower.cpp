@@ -33,6 +33,8 @@ constexpr Pass passes[] = {
     {"select", fold_choices},
     // Loops are split, spread over threads, run as vectors or copied.
     {"axes", choose_and_apply},
+    // Neighbours that are wanted together are loaded together.
+    {"coalesce", coalesce},
     // Only ops and dtypes of the target are left.
     {"decompose", decompose},
 };

@@ -63,6 +63,9 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves);
 UOp vectorize(const UOp& ast, const UOp& range, int64_t lanes);
 UOp unroll(const UOp& ast, const UOp& range, int64_t copies);
 
+/// Vectors of neighbouring elements become wide loads (coalesce.cpp).
+UOp coalesce(const UOp& ast, const Target& target);
+
 /// Ops and dtypes that the target lacks become ones it has (decompose.cpp).
 UOp decompose(const UOp& ast, const Target& target);
 

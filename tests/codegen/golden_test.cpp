@@ -1,6 +1,6 @@
-// What every pass and every renderer makes of the shared cases. `axes` shows the moves that were chosen;
-// the graph passes run for the "llvm" target, a fixed machine with eight lanes, so that the files do not
-// depend on where the tests run.
+// What every pass and every renderer makes of the shared cases. `axes` shows the moves that were
+// chosen; the graph passes run for the "llvm" target, a fixed machine with eight lanes, so that the
+// files do not depend on where the tests run.
 #include <doctest/doctest.h>
 
 #include "codegen/lower.h"

@@ -1,6 +1,7 @@
 // What the documentation shows is what is.
 //
-//  - A block after `<!-- golden: STAGE/CASE -->` holds that golden file, or the lines named behind it.
+//  - A block after `<!-- golden: STAGE/CASE -->` holds that golden file, or the lines named behind
+//  it.
 //  - A block after `<!-- source: FILE FUNCTION -->` holds that function as it stands in the file.
 //  - docs/language.md is the op table, docs/debugging.md the environment table.
 //  - Every line of a `sh` block that runs the program is run, and must succeed.
@@ -167,15 +168,18 @@ TEST_CASE("blocks that show goldens and sources hold them") {
 
 TEST_CASE("docs/language.md is the op table") {
   std::string text =
-      "# The language\n\nEvery op, from the tensor graph to the last instruction, as `core/op.def` has "
+      "# The language\n\nEvery op, from the tensor graph to the last instruction, as `core/op.def` "
+      "has "
       "it. T: legal in tensor\ngraphs; K: in kernels, where ranges stand for shapes; L: in linear "
       "code. What an op computes on scalars,\nits corner cases included, is said at the head of "
       "`core/scalar.h`.\n\n";
   int64_t primitives = 0;
   for (int i = 0; i < n_ops; ++i) primitives += is_tensor_primitive(Op(i));
-  text += fmt::format("{} ops in all, {} of them tensor primitives: those that make a tensor from "
-                      "tensors.\n\n| op | primitive | stages | sources | meaning |\n"
-                      "|---|---|---|---|---|\n", n_ops, primitives);
+  text += fmt::format(
+      "{} ops in all, {} of them tensor primitives: those that make a tensor from "
+      "tensors.\n\n| op | primitive | stages | sources | meaning |\n"
+      "|---|---|---|---|---|\n",
+      n_ops, primitives);
   for (int i = 0; i < n_ops; ++i) {
     const OpInfo& op = info(Op(i));
     std::string stages;
@@ -191,7 +195,8 @@ TEST_CASE("docs/language.md is the op table") {
 
 TEST_CASE("docs/debugging.md is the environment table") {
   std::string text =
-      "# Debugging\n\nEverything the program reads from the environment; `niwaki env` prints it with "
+      "# Debugging\n\nEverything the program reads from the environment; `niwaki env` prints it "
+      "with "
       "the values in force.\n\n| variable | default | meaning |\n|---|---|---|\n";
   for (const EnvVariable& row : env_table()) {
     text += fmt::format("| {} | {} | {} |\n", row.name, row.fallback.empty() ? "" : row.fallback,

@@ -54,14 +54,33 @@ TEST_CASE("kernel counts") {
     const char* name;
     size_t most;
   };
-  const Row rows[] = {{"add", 1},         {"movement", 1},    {"cat", 1},        {"sum", 1},
-                      {"rms_norm", 1},    {"matmul", 1},      {"softmax", 2},    {"layer_norm", 2},
-                      {"argmax", 1},      {"embedding", 1},   {"rope", 2},       {"q1_0_matvec", 1},
-                      {"q1_0_matmul", 1}, {"silu_product", 1}, {"matmul_bias_relu", 1},
-                      {"attention_prefill", 5}, {"attention_decode", 5}};
+  const Row rows[] = {{"add", 1},
+                      {"movement", 1},
+                      {"cat", 1},
+                      {"sum", 1},
+                      {"rms_norm", 1},
+                      {"matmul", 1},
+                      {"softmax", 2},
+                      {"layer_norm", 2},
+                      {"argmax", 1},
+                      {"embedding", 1},
+                      {"rope", 2},
+                      {"q1_0_matvec", 1},
+                      {"q1_0_matmul", 1},
+                      {"silu_product", 1},
+                      {"matmul_bias_relu", 1},
+                      {"attention_prefill", 5},
+                      {"attention_decode", 5}};
   for (const Row& row : rows) {
     CAPTURE(row.name);
     CHECK(schedule(roots(find_case(row.name))).kernels.size() <= row.most);
+  }
+}
+
+TEST_CASE("weights are unpacked where they are read, never into memory") {
+  for (const char* name : {"q1_0_matvec", "q1_0_matmul"}) {
+    CAPTURE(name);
+    CHECK(schedule(roots(find_case(name))).temporaries.empty());
   }
 }
 
@@ -84,8 +103,8 @@ TEST_CASE("buffers that are alive together do not share memory") {
         auto [a_first, a_last] = life(a.buffer);
         auto [b_first, b_last] = life(b.buffer);
         bool together = a_first <= b_last && b_first <= a_last;
-        bool apart = a.offset + a.buffer->bytes() <= b.offset ||
-                     b.offset + b.buffer->bytes() <= a.offset;
+        bool apart =
+            a.offset + a.buffer->bytes() <= b.offset || b.offset + b.buffer->bytes() <= a.offset;
         CHECK((!together || apart));
       }
       CHECK(a.offset + a.buffer->bytes() <= s.arena_bytes);

@@ -73,9 +73,7 @@ std::vector<Case> make_cases() {
     Tensor x = input({1, 64}, 1);
     return x.linear(input({32, 64}, 2)).silu() * x.linear(input({32, 64}, 3));
   });
-  add("rope", [] {
-    return input({4, 2, 16}, 1).rope(input({4, 1, 8}, 2), input({4, 1, 8}, 3));
-  });
+  add("rope", [] { return input({4, 2, 16}, 1).rope(input({4, 1, 8}, 2), input({4, 1, 8}, 3)); });
   add("q1_0_matvec", [] { return input({1, 256}, 1).linear(one_bit_weights(32, 256, 2)); });
   add("q1_0_matmul", [] {
     return input({8, 256}, 1).narrow(0, 0, tokens()).linear(one_bit_weights(32, 256, 2));
@@ -95,7 +93,8 @@ std::vector<Case> make_cases() {
     Tensor x = input({2, 16}, 1);
     return x.exp() + x.abs().log2() * x.sin() + x.abs().sqrt();
   });
-  add("casts", [] { return (input({32}, 1) * 100.0).cast(i8).cast(f32) + input({32}, 2).cast(u8); });
+  add("casts",
+      [] { return (input({32}, 1) * 100.0).cast(i8).cast(f32) + input({32}, 2).cast(u8); });
   add("bitcast", [] { return input({4, 8}, 1).bitcast(u8).bitcast(u16).cast(f32); });
   list.push_back({"attention_prefill", [] { return cached_attention(tokens()); }});
   list.push_back({"attention_decode", [] { return cached_attention(index(1)); }});
@@ -121,9 +120,8 @@ const Case& find_case(const std::string& name) {
 }
 
 DType one_bit_type() {
-  static const PackedType type = {"q1_0", 128, 18, [](const UOp& blocks) {
-                                    return decode_one_bit(Tensor(blocks)).uop();
-                                  }};
+  static const PackedType type = {
+      "q1_0", 128, 18, [](const UOp& blocks) { return decode_one_bit(Tensor(blocks)).uop(); }};
   return {Kind::Packed, 1, &type};
 }
 

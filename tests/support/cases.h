@@ -1,5 +1,5 @@
-// The shared cases: one list of named graphs that every stage is tested on. Each is small enough that
-// its golden files can be read, and each is here for something that no other shows.
+// The shared cases: one list of named graphs that every stage is tested on. Each is small enough
+// that its golden files can be read, and each is here for something that no other shows.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,8 @@ struct Case {
   std::function<std::vector<Tensor>()> make;
 };
 
-/// All cases. Their inputs hold reproducible numbers; variables are "pos" in [0, 16] and "t" in [1, 8].
+/// All cases. Their inputs hold reproducible numbers; variables are "pos" in [0, 16] and "t" in [1,
+/// 8].
 const std::vector<Case>& cases();
 
 /// The case of that name.

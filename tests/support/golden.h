@@ -1,5 +1,5 @@
-// Golden files: tests/golden/STAGE/CASE.txt holds what a stage makes of a case. A difference fails, a
-// missing file fails, and BLESS=1 writes what is there now, to be reviewed as a diff.
+// Golden files: tests/golden/STAGE/CASE.txt holds what a stage makes of a case. A difference fails,
+// a missing file fails, and BLESS=1 writes what is there now, to be reviewed as a diff.
 #pragma once
 
 #include <string>

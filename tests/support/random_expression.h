@@ -30,7 +30,9 @@ class RandomExpressions {
   bool chance(int percent) { return below(100) < percent; }
 
   template <class T>
-  const T& pick(const std::vector<T>& list) { return list[size_t(below(int64_t(list.size())))]; }
+  const T& pick(const std::vector<T>& list) {
+    return list[size_t(below(int64_t(list.size())))];
+  }
 
   /// An integer where bugs live, wrapped to `t` by whoever uses it.
   int64_t interesting(DType t) {
@@ -88,8 +90,9 @@ class RandomExpressions {
   /// An expression of dtype `t`, at most `depth` ops deep.
   UOp expression(DType t, int depth) {
     if (depth == 0 || chance(10)) return chance(30) ? constant_of(t) : leaf(t);
-    if (chance(10)) return where(expression(boolean, depth - 1), expression(t, depth - 1),
-                                 expression(t, depth - 1));
+    if (chance(10))
+      return where(expression(boolean, depth - 1), expression(t, depth - 1),
+                   expression(t, depth - 1));
     if (t.kind == Kind::Bool) return condition(depth);
     if (is_float(t)) return real(t, depth);
     if (chance(12)) return cast(expression(any_type(), depth - 1), t);
@@ -114,8 +117,8 @@ class RandomExpressions {
 
  private:
   static const std::vector<double>& floats() {
-    static const std::vector<double> values = {0.0,  -0.0, 1.0,   -1.0,     0.5,   1e-7, 65504.0,
-                                               1e30, -7.5, 1e300, INFINITY, -INFINITY, NAN};
+    static const std::vector<double> values = {
+        0.0, -0.0, 1.0, -1.0, 0.5, 1e-7, 65504.0, 1e30, -7.5, 1e300, INFINITY, -INFINITY, NAN};
     return values;
   }
 

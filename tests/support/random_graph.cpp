@@ -39,8 +39,8 @@ class Generator {
   bool chance(double p) { return std::uniform_real_distribution<double>(0, 1)(random_) < p; }
 
   DType dtype() {
-    static const DType all[] = {boolean, i8, u8, i16, u16, i32, u32, i64, u64, f16, bf16, f32, f32,
-                                f32, f64};
+    static const DType all[] = {boolean, i8,  u8,   i16, u16, i32, u32, i64,
+                                u64,     f16, bf16, f32, f32, f32, f64};
     return all[pick(0, 14)];
   }
 
@@ -136,7 +136,8 @@ class Generator {
   Tensor bits(const Tensor& a) {
     if (a.dtype().kind == Kind::Bool) return !a;
     int64_t width = byte_size(a.dtype());
-    if (width > 1 && a.rank() > 0 && a.dim(-1)->op == Op::Const && chance(0.5)) return a.bitcast(u8);
+    if (width > 1 && a.rank() > 0 && a.dim(-1)->op == Op::Const && chance(0.5))
+      return a.bitcast(u8);
     return a.bitcast(unsigned_of_same_width(a.dtype()));
   }
 

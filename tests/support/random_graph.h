@@ -1,9 +1,10 @@
 // Random tensor graphs, for comparing one device with another.
 //
-// Every op, dtype and movement can occur, on awkward shapes, with symbolic dims. Elementwise arithmetic is
-// the same on every device to the last bit, so results are compared exactly; only what may differ is
-// kept at bay: a sum of floats is made where its terms are multiples of a power of two that add up
-// without rounding, and functions that are approximated stand last, where the comparison allows for them.
+// Every op, dtype and movement can occur, on awkward shapes, with symbolic dims. Elementwise
+// arithmetic is the same on every device to the last bit, so results are compared exactly; only
+// what may differ is kept at bay: a sum of floats is made where its terms are multiples of a power
+// of two that add up without rounding, and functions that are approximated stand last, where the
+// comparison allows for them.
 #pragma once
 
 #include <cstdint>
