@@ -1,8 +1,8 @@
 // Loads that stand side by side are one wide load.
 //
-// Vectorising a loop finds the loads whose lanes are neighbours. What is left are neighbours that the
-// graph itself asks for together: the two bytes of a half in a block of packed weights, say. A vector
-// whose lanes are loaded from consecutive elements, under the same gate, is loaded at once.
+// Vectorising a loop finds the loads whose lanes are neighbours. What is left are neighbours that
+// the graph itself asks for together: the two bytes of a half in a block of packed weights, say. A
+// vector whose lanes are loaded from consecutive elements, under the same gate, is loaded at once.
 #include "codegen/lower.h"
 #include "core/rewrite.h"
 #include "ops/rules.h"
