@@ -16,11 +16,6 @@ UOp choose_and_apply(const UOp& ast, const Target& target) {
   return apply_moves(ast, choose_axes(ast, target));
 }
 
-UOp prove_bounds(const UOp& ast, const Target&) {
-  check_bounds(ast);
-  return ast;
-}
-
 UOp fold_choices(const UOp& ast, const Target& target) {
   static const Rules rules = select_rules() + index_rules() + float_rules();
   return target.interpreted ? ast : graph_rewrite(ast, rules);

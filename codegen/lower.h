@@ -72,8 +72,9 @@ UOp decompose(const UOp& ast, const Target& target);
 /// One step of a reduce: `acc` with `value`, in ops the target has; a product is added unrounded.
 UOp combine(Op op, const UOp& acc, const UOp& value, const Target& target);
 
-/// Every load and store proved inside its buffer; InternalError otherwise (check_bounds.cpp).
-void check_bounds(const UOp& ast);
+/// Every load and store proved inside its buffer, or kept there by a clamp where a gate allows it;
+/// InternalError otherwise (bounds.cpp).
+UOp prove_bounds(const UOp& ast, const Target& target);
 
 /// Ordered code: every value in the outermost loop it can be in, reduces as loops around an
 /// accumulator, reduces over the same ranges in one loop (linearize.cpp).

@@ -37,36 +37,44 @@ int64_t first_difference(const Buffer& a, const Buffer& b, double tolerance) {
   return -1;
 }
 
+// Whether the graph of a seed has one result wherever it runs; says so where it has not.
+bool agrees(uint64_t seed) {
+  static BorrowedCode scalar_code("c");
+  CAPTURE(seed);
+  RandomGraph graph = random_graph(seed);
+  bool same = true;
+  try {
+    Replay oracle({graph.result}, device("INTERP"));
+    oracle.run({{"n", graph.n}});
+    for (Device* other : {&device("CPU"), static_cast<Device*>(&scalar_code)}) {
+      Replay replay({graph.result}, *other);
+      replay.run({{"n", graph.n}});
+      int64_t at = first_difference(oracle.output(0), replay.output(0), graph.tolerance);
+      if (at < 0) continue;
+      same = false;
+      FAIL_CHECK("element ", at, other == &scalar_code ? " in scalar code" : " on CPU",
+                 " differs in\n", print(graph.result.uop()));
+    }
+  } catch (const std::exception& e) {
+    same = false;
+    FAIL_CHECK(std::string(e.what()), "\nin\n", print(graph.result.uop()));
+  }
+  return same;
+}
+
 }  // namespace
 
 TEST_CASE("random graphs: CPU agrees with INTERP") {
   uint64_t from = uint64_t(setting("NIWAKI_FUZZ_FROM", 1));
   uint64_t count = uint64_t(setting("NIWAKI_FUZZ_COUNT", 2000));
   MESSAGE("seeds ", from, " to ", from + count - 1);
-  BorrowedCode scalar_code("c");
   int64_t failures = 0;
-  for (uint64_t seed = from; seed < from + count && failures < 5; ++seed) {
-    CAPTURE(seed);
-    RandomGraph graph = random_graph(seed);
-    try {
-      Replay oracle({graph.result}, device("INTERP"));
-      oracle.run({{"n", graph.n}});
-      Replay compiled({graph.result}, device("CPU"));
-      compiled.run({{"n", graph.n}});
-      Replay scalar({graph.result}, scalar_code);
-      scalar.run({{"n", graph.n}});
-      for (const Replay* other : {&compiled, &scalar}) {
-        int64_t at = first_difference(oracle.output(0), other->output(0), graph.tolerance);
-        if (at < 0) continue;
-        ++failures;
-        FAIL_CHECK("element ", at, other == &compiled ? " on CPU" : " in scalar code",
-                   " differs in\n", print(graph.result.uop()));
-      }
-    } catch (const std::exception& e) {
-      ++failures;
-      FAIL_CHECK(std::string(e.what()), "\nin\n", print(graph.result.uop()));
-    }
-  }
+  for (uint64_t seed = from; seed < from + count && failures < 5; ++seed) failures += !agrees(seed);
+}
+
+// What their gates imply is beyond intervals, so that indices are clamped, or symbolic.
+TEST_CASE("random graphs: seeds that once failed") {
+  for (uint64_t seed : {311, 361, 1472, 1975, 2862, 8390, 20492}) CHECK(agrees(seed));
 }
 
 }  // namespace niwaki::test

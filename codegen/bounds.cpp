@@ -1,6 +1,10 @@
 // Proof that a kernel stays inside of its buffers: the bounds of every index, under its gate where
 // it has one, lie in [0, size). A gate is a conjunction of comparisons, each of which bounds the
 // expression it compares; the index is bounded anew with what they say.
+//
+// An access without a gate that cannot be proved is a bug, and is not compiled. A gated load that
+// cannot, because what its gate implies is beyond intervals, has its index clamped: the same
+// element where the gate is true, and a harmless one where it is not.
 #include "codegen/lower.h"
 
 #include <algorithm>
@@ -14,6 +18,18 @@
 
 namespace niwaki {
 namespace {
+
+// The index where the loops with symbolic ends are at whichever end makes it least, or greatest: n
+// - 1 - r is at least 0 because r is at most n - 1, which intervals alone cannot see.
+UOp extreme(const UOp& at, bool greatest) {
+  std::vector<std::pair<UOp, UOp>> ends;
+  for (const LinearForm::Term& term : LinearForm::of(at).terms) {
+    if (term.node->op != Op::Range || term.node[0]->op == Op::Const) continue;
+    bool last = (term.factor > 0) == greatest;
+    ends.emplace_back(term.node, last ? term.node[0] + index(-1) : index(0));
+  }
+  return simplify(substitute(at, ends));
+}
 
 // What a gate says of one expression: it lies in `bounds`.
 struct Fact {
@@ -43,7 +59,7 @@ void learn_all(std::vector<Fact>& facts, const UOp& gate) {
   const UOp& less = negated ? gate[0] : gate;
   if (less->op != Op::Less || less[0]->dtype != i64 || less[0]->op == Op::Const) return;
   const UOp& x = less[0];
-  Interval bounds = {x->lo, x->hi};
+  Interval bounds = {extreme(x, false)->lo, extreme(x, true)->hi};
   if (negated) bounds.lo = std::max(bounds.lo, less[1]->lo);
   else bounds.hi = std::min(bounds.hi, less[1]->hi - 1);
   LinearForm form = LinearForm::of(x);
@@ -93,30 +109,32 @@ UOp under_gate(const UOp& at, const UOp& gate) {
   return simplify(substitute(form.to_uop(i64), replacements));
 }
 
-// The index where the loops with symbolic ends are at whichever end makes it least, or greatest: n
-// - 1 - r is at least 0 because r is at most n - 1, which intervals alone cannot see.
-UOp extreme(const UOp& at, bool greatest) {
-  std::vector<std::pair<UOp, UOp>> ends;
-  for (const LinearForm::Term& term : LinearForm::of(at).terms) {
-    if (term.node->op != Op::Range || term.node[0]->op == Op::Const) continue;
-    bool last = (term.factor > 0) == greatest;
-    ends.emplace_back(term.node, last ? term.node[0] + index(-1) : index(0));
-  }
-  return simplify(substitute(at, ends));
+bool is_inside(const UOp& access) {
+  int64_t size = access[0]->get<ParamInfo>().size;
+  if (access[1]->lo >= 0 && access[1]->hi < size) return true;
+  bool gated = access->op == Op::Load && access->src.size() > 2;
+  UOp at = gated ? under_gate(access[1], access[2]) : access[1];
+  return !at || (extreme(at, false)->lo >= 0 && extreme(at, true)->hi < size);
+}
+
+UOp kept_inside(const UOp& load) {
+  UOp zero = index(0);
+  UOp last = index(std::max<int64_t>(load[0]->get<ParamInfo>().size - 1, 0));
+  UOp at = where(load[1] < zero, zero, load[1]);
+  at = where(last < at, last, at);
+  return make(Op::Load, {load[0], at, load[2]}, load->arg);
 }
 
 }  // namespace
 
-void check_bounds(const UOp& ast) {
-  for (const UOp& u : toposort(ast)) {
-    if (u->op != Op::Load && u->op != Op::Store) continue;
-    UOp at = u[1];
-    if (u->op == Op::Load && u->src.size() > 2) at = under_gate(u[1], u[2]);
-    if (!at) continue;
-    int64_t size = u[0]->get<ParamInfo>().size;
-    if (extreme(at, false)->lo >= 0 && extreme(at, true)->hi < size) continue;
-    bug("a {} at {} may leave [0, {}):\n{}", info(u->op).name, expression(at), size, print(u));
-  }
+UOp prove_bounds(const UOp& ast, const Target&) {
+  return graph_rewrite(ast, [](const UOp& u) -> UOp {
+    bool access = u->op == Op::Load || u->op == Op::Store;
+    if (!access || is_inside(u)) return {};
+    if (u->op == Op::Load && u->src.size() > 2) return kept_inside(u);
+    bug("a {} at {} may leave [0, {}):\n{}", info(u->op).name, expression(u[1]),
+        u[0]->get<ParamInfo>().size, print(u));
+  });
 }
 
 }  // namespace niwaki
