@@ -118,10 +118,28 @@ struct Vectors {
   std::vector<UOp> axes;
 };
 
+// Whether some value would be a vector along both `r` and one of the chosen axes: two outputs meet
+// in the store, others where a load or an operation on data, or the body of a reduce, depends on
+// both.
+bool meets(const Loops& loops, const UOp& r, const std::vector<UOp>& chosen) {
+  RangeSet bit = range_bit(r->get<RangeInfo>().id);
+  bool is_output = r->get<RangeInfo>().kind != AxisKind::Reduce;
+  for (const UOp& axis : chosen) {
+    RangeSet other = range_bit(axis->get<RangeInfo>().id);
+    bool other_is_output = axis->get<RangeInfo>().kind != AxisKind::Reduce;
+    if (axis == r || (is_output && other_is_output)) return true;
+    for (const UOp& u : loops.nodes) {
+      bool data = !is_address(u) || u->op == Op::Load;
+      RangeSet ranges = u->op == Op::Reduce ? u[0]->ranges : data ? u->ranges : 0;
+      if ((ranges & bit) && (ranges & other)) return true;
+    }
+  }
+  return false;
+}
+
 // Vector axes, best first; a second one only where no value depends on both.
 Vectors choose_vectors(const Loops& loops, const Target& target) {
   Vectors chosen;
-  RangeSet taken = 0;
   for (;;) {
     double none = vector_cost(loops, {}, 1);
     double best_gain = 0.2 * none;
@@ -130,12 +148,7 @@ Vectors choose_vectors(const Loops& loops, const Target& target) {
     int64_t best_lanes = 0;
     for (const std::vector<UOp>* list : {&loops.outputs, &loops.reduces}) {
       for (const UOp& r : *list) {
-        RangeSet bit = range_bit(r->get<RangeInfo>().id);
-        bool with_taken = false;
-        for (const UOp& u : loops.nodes) {
-          with_taken |= (u->ranges & bit) && (u->ranges & taken) && !is_address(u);
-        }
-        if (with_taken || (taken & bit)) continue;
+        if (meets(loops, r, chosen.axes)) continue;
         for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
           if (!divides(r, lanes)) continue;
           double gain = none - vector_cost(loops, r, lanes);
@@ -152,7 +165,6 @@ Vectors choose_vectors(const Loops& loops, const Target& target) {
     chosen.axes.push_back(best);
     chosen.moves.push_back(
         {Move::Kind::Vector, info.id, info.kind == AxisKind::Reduce, best_lanes});
-    taken |= range_bit(info.id);
   }
 }
 
