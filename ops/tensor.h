@@ -106,6 +106,10 @@ class Tensor {
   Tensor silu() const;
   Tensor tanh() const;
 
+  // --- activations ---
+
+  // --- rounding, division, comparison, bits ---
+
   // --- reductions: over the given axes, or all ---
 
   Tensor sum(Axes axes = {}, bool keep = false) const;
@@ -115,6 +119,18 @@ class Tensor {
   Tensor mean(Axes axes = {}, bool keep = false) const;
   /// The first position of the greatest element along an axis, i64.
   Tensor argmax(int64_t axis = -1) const;
+
+  // --- order and running totals along an axis ---
+
+  // --- indexing, gather and scatter ---
+
+  // --- padding by mode, repetition, joining ---
+
+  // --- products ---
+
+  // --- convolution, pools, resampling ---
+
+  // --- losses ---
 
   // --- compositions ---
 
