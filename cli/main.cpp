@@ -85,9 +85,9 @@ int main(int argc, char** argv) {
   } catch (const Exit& exit) {
     return exit.status;
   } catch (const UsageError& error) {
-    return report(error.what(), 2);
+    return report(error.text(), 2);
   } catch (const Error& error) {
-    return report(error.what(), 1);
+    return report(error.text(), 1);
   } catch (const std::bad_alloc&) {
     return report("memory: there is not enough of it: try a smaller --ctx-size", 1);
   } catch (const std::exception& error) {

@@ -12,11 +12,22 @@
 #include <string>
 #include <utility>
 
+#include "core/here.h"
+
 namespace niwaki {
 
-/// The caller's fault; what() is one line that says what, where and what to do.
-struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// The caller's fault; text() is one line that says what is wrong and what to do, and what() is
+/// that with the line of the program that asked for it, where it is known.
+class Error : public std::runtime_error {
+ public:
+  explicit Error(std::string text)
+      : std::runtime_error(Here::site().file ? text + " (at " + to_string(Here::site()) + ")"
+                                             : text),
+        text_(std::move(text)) {}
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
 };
 
 /// Our fault: a broken invariant. what() names the place and the offending node.

@@ -191,7 +191,7 @@ struct Parser {
       try {
         last = node(text);
       } catch (const Error& e) {
-        fail("text: line {}: {}", line, e.what());
+        fail("text: line {}: {}", line, e.text());
       }
     }
     check(bool(last), "text: no node");

@@ -97,11 +97,12 @@ UOp::~UOp() {
 const UOp& UOp::operator[](size_t i) const { return node_->src[i]; }
 
 UOp make(Op op, std::vector<UOp> src, Arg arg) {
-  Node key{op, {}, {}, std::move(src), std::move(arg), 0, 0, 0, 0};
+  Node key{op, {}, {}, std::move(src), std::move(arg), 0, 0, 0, 0, {}};
   key.hash = hash_node(key);
   auto found = interned().find(&key);
   if (found != interned().end()) return UOp(*found);
   infer(key);
+  key.site = Here::site();
   Node* node = new Node(std::move(key));
   interned().insert(node);
   return UOp(node);

@@ -14,6 +14,7 @@
 
 #include "core/buffer.h"
 #include "core/dtype.h"
+#include "core/here.h"
 #include "core/op.h"
 #include "core/scalar.h"
 
@@ -112,6 +113,8 @@ struct Node {
   int64_t hi;
   /// Free ranges: a Reduce closes its own.
   RangeSet ranges;
+  /// The user's line that made the node first.
+  Site site;
   mutable uint32_t refs = 0;
 
   template <class T>

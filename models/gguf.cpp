@@ -328,7 +328,7 @@ class Gguf::Reader {
       expect(type.values > 0 && type.bytes > 0, "gguf: type {} has an empty block", type.name);
       return type;
     } catch (const Error& error) {
-      fail("gguf: {}: {}", file_, error.what());
+      fail("gguf: {}: {}", file_, error.text());
     }
   }
 

@@ -153,6 +153,7 @@ class Builder {
   static UOp target_index(const UOp& assign, std::vector<UOp> at) {
     UOp view = assign[1];
     UOp valid;
+    Here user(assign->site);
     for (; is_movement(view->op); view = view[0]) {
       check(view->op != Op::Pad && view->op != Op::Expand,
             "assign: the target is a {} of its buffer, which has no place to write",

@@ -67,6 +67,7 @@ std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
       state[k] = 1;
       if (next < before[k].size()) {
         size_t needed = before[k][next++];
+        Here user(stored[needed].node->site);
         check(state[needed] != 1 || needed == k,
               "assign: a value is needed both before and after its buffer is written; store a copy "
               "with contiguous()");

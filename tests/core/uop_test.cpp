@@ -183,7 +183,7 @@ TEST_CASE("dims fold as they grow") {
   CHECK(dim_product({}) == index(1));
   CHECK(dim_max(n + index(1)) == 65);
   CHECK(to_string(shape_of({4, 8})) == "(4, 8)");
-  CHECK(to_string({}) == "()");
+  CHECK(to_string(Shape{}) == "()");
   CHECK(to_string({index(1), n + index(1)}) == "(1, (n + 1))");
   CHECK_THROWS_WITH_AS(dim_mul(index(int64_t(1) << 40), index(int64_t(1) << 40)),
                        "shape: 1099511627776 * 1099511627776 elements are more than can be counted",
