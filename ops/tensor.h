@@ -83,6 +83,9 @@ class Tensor {
   Tensor cast(DType t) const;
   /// The same bits; the last dim absorbs a change of width.
   Tensor bitcast(DType t) const;
+  /// The same value, through which gradient() sees nothing: x + (q - x).detach() is q with the
+  /// gradient of x (the straight-through estimator of Bengio et al. 2013, arXiv 1308.3432).
+  Tensor detach() const;
 
   // --- elementwise ---
 
