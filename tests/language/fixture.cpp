@@ -9,11 +9,8 @@
 #include <span>
 
 #include "core/error.h"
-#include "runtimes/realize.h"
-#if __has_include("ops/gradient.h")
 #include "ops/gradient.h"
-#define HAVE_GRADIENT
-#endif
+#include "runtimes/realize.h"
 
 namespace niwaki::test {
 namespace {
@@ -235,7 +232,6 @@ void Fixture::run(const Op& op) {
 
   // The loss of the gradients: outputs weighted by random numbers.
   std::vector<int64_t> by;
-#ifdef HAVE_GRADIENT
   if (row.contains("gradients")) {
     Tensor loss(0.0);
     for (size_t i = 0; i < n_outputs; ++i) {
@@ -256,7 +252,6 @@ void Fixture::run(const Op& op) {
     }
     for (Tensor& g : gradient(loss, sources)) wanted.push_back(std::move(g));
   }
-#endif
 
   for (const char* device_name : {"INTERP", "CPU"}) {
     if (row.value("cpu_only", false) && std::string(device_name) == "INTERP") continue;
