@@ -1,6 +1,6 @@
 // Gradients: reverse mode as a transformation of the graph (gradient.cpp has the table of rules).
 // What comes back is tensors like any other: they fuse, they schedule, and they can be
-// differentiated again.
+// differentiated again; all but the second derivative of prod() at an exact zero come out right.
 #pragma once
 
 #include <optional>

@@ -14,13 +14,14 @@ Dims dims_of(const Shape& shape) { return Dims(shape.begin(), shape.end()); }
 
 }  // namespace
 
+// The maximum keeps exp in range and changes nothing else: no gradient need pass through it.
 Tensor Tensor::softmax(int64_t axis) const {
-  Tensor e = (*this - max({axis}, true)).exp();
+  Tensor e = (*this - max({axis}, true).detach()).exp();
   return e / e.sum({axis}, true);
 }
 
 Tensor Tensor::log_softmax(int64_t axis) const {
-  Tensor shifted = *this - max({axis}, true);
+  Tensor shifted = *this - max({axis}, true).detach();
   return shifted - shifted.exp().sum({axis}, true).log();
 }
 
@@ -75,7 +76,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, Dim first) {
   Tensor seen = Tensor::arange(s) < last_seen + 1;                                     // t s
   double none = -std::numeric_limits<double>::infinity();
   Tensor scores = where(seen, (queries * keys).sum({-1}) * scale, none);  // g h/g t s
-  Tensor e = (scores - scores.max({-1}, true)).exp();                     // g h/g t s
+  Tensor e = (scores - scores.max({-1}, true).detach()).exp();            // g h/g t s
   Tensor mixed = (e.unsqueeze(-1) * values).sum({-2}) / e.sum({-1}, true);  // g h/g t d
   return mixed.permute({2, 0, 1, 3}).reshape({t, *h, d});
 }
