@@ -18,8 +18,8 @@ void same_shape(const Node& n, const UOp& a, const UOp& b) {
 }
 
 void same_dtype(const Node& n, const UOp& a, const UOp& b) {
-  check(a->dtype == b->dtype, "{}: dtypes differ: {} and {}, cast one", op_name(n),
-        name(a->dtype), name(b->dtype));
+  check(a->dtype == b->dtype, "{}: dtypes differ: {} and {}, cast one", op_name(n), name(a->dtype),
+        name(b->dtype));
 }
 
 void check_operand_class(const Node& n, DType t) {
@@ -74,11 +74,13 @@ void check_sizes(const Node& n) {
 }
 
 // Equal whatever the variables are: the constant factors agree, and the others are the same nodes.
+// Nothing is nothing, whatever it is multiplied by.
 bool same_count(const Shape& a, const Shape& b) {
   DimFactors x = factors_of(a);
   DimFactors y = factors_of(b);
   return x.number == y.number &&
-         std::is_permutation(x.others.begin(), x.others.end(), y.others.begin(), y.others.end());
+         (x.number == 0 ||
+          std::is_permutation(x.others.begin(), x.others.end(), y.others.begin(), y.others.end()));
 }
 
 void infer_reshape(Node& n) {
@@ -132,9 +134,9 @@ void infer_shrink(Node& n) {
   check_rank(n, start.size(), from.size());
   expect(start.size() == n.shape.size(), "shrink without the size of dim {}", n.shape.size());
   for (size_t i = 0; i < from.size(); ++i) {
-    bool inside = start[i]->lo >= 0 && n.shape[i]->lo >= 0 &&
-                  (from[i] == n.shape[i] ? start[i]->hi == 0
-                                         : start[i]->hi <= from[i]->hi - n.shape[i]->hi);
+    bool inside =
+        start[i]->lo >= 0 && n.shape[i]->lo >= 0 &&
+        (from[i] == n.shape[i] ? start[i]->hi == 0 : start[i]->hi <= from[i]->hi - n.shape[i]->hi);
     check(inside, "shrink: [{}, {} + {}) leaves dim {} of {}", expression(start[i]),
           expression(start[i]), expression(n.shape[i]), i, to_string(from));
   }
@@ -181,8 +183,7 @@ void infer_reduce(Node& n) {
   const UOp& x = n.src[0];
   n.dtype = x->dtype;
   check_operand_class(n, x->dtype);
-  expect(r.op == Op::Add || r.op == Op::Mul || r.op == Op::Max, "reduce with {}",
-         info(r.op).name);
+  expect(r.op == Op::Add || r.op == Op::Mul || r.op == Op::Max, "reduce with {}", info(r.op).name);
   if (n.src.size() > 1) {
     for (size_t i = 1; i < n.src.size(); ++i) {
       expect(n.src[i]->op == Op::Range, "reduce over a {}", info(n.src[i]->op).name);
@@ -194,6 +195,12 @@ void infer_reduce(Node& n) {
     check(axis >= 0 && axis < int64_t(x->shape.size()), "reduce: axis {} of the shape {}", axis,
           to_string(x->shape));
     n.shape[axis] = index(1);
+  }
+  // No elements have a sum and a product, but no greatest.
+  if (r.op != Op::Max || is_empty(n.shape)) return;
+  for (int64_t axis : r.axes) {
+    check(!is_const(x->shape[axis], 0), "max: no elements along axis {}: {}", axis,
+          to_string(x->shape));
   }
 }
 
@@ -291,9 +298,7 @@ void infer_type_and_shape(Node& n) {
     case Op::Contiguous: n.shape = n.src[0]->shape; return;
     case Op::Load: return infer_load(n);
     case Op::Stack: return infer_stack(n);
-    case Op::Swizzle:
-      n.dtype = n.src[0]->dtype.vec(int64_t(n.get<Axes>().size()));
-      return;
+    case Op::Swizzle: n.dtype = n.src[0]->dtype.vec(int64_t(n.get<Axes>().size())); return;
     case Op::Store: return infer_store(n);
     case Op::Sink:
     case Op::Update:

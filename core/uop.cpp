@@ -1,5 +1,6 @@
 #include "core/uop.h"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
@@ -230,6 +231,10 @@ UOp dim_product(const Shape& shape) {
   UOp product = index(1);
   for (const UOp& dim : shape) product = dim_mul(product, dim);
   return product;
+}
+
+bool is_empty(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](const UOp& dim) { return is_const(dim, 0); });
 }
 
 DimFactors factors_of(const Shape& shape) {

@@ -174,6 +174,8 @@ UOp dim_add(const UOp& a, const UOp& b);
 UOp dim_sub(const UOp& a, const UOp& b);
 UOp dim_mul(const UOp& a, const UOp& b);
 UOp dim_product(const Shape& shape);
+/// Whether a dim is 0, so that there are no elements.
+bool is_empty(const Shape& shape);
 /// A number of elements as a constant and the factors that are none, in order of appearance.
 struct DimFactors {
   int64_t number = 1;

@@ -194,10 +194,12 @@ class Builder {
       case Op::Iota: return at[0];
       case Op::Contiguous: return read(u[0], at, gate);
       case Op::Bitcast: return bitcast(u, at, gate);
-      case Op::Reduce: return reduce(u, at, gate);
+      case Op::Reduce: return is_empty(u[0]->shape) ? of_nothing(u) : reduce(u, at, gate);
       default: break;
     }
     if (is_movement(u->op)) {
+      // All of it is padding.
+      if (is_empty(u[0]->shape)) return constant(u->dtype, 0);
       UOp valid;
       std::vector<UOp> below = source_index(u, at, valid);
       UOp value = read(u[0], below, both(gate, valid));
@@ -207,6 +209,11 @@ class Builder {
     std::vector<UOp> src;
     for (const UOp& s : u->src) src.push_back(read(s, at, gate));
     return make(u->op, std::move(src), u->arg);
+  }
+
+  // What a reduce of no elements is; no element of an empty result is ever asked for.
+  static UOp of_nothing(const UOp& u) {
+    return constant(u->dtype, u->get<Reduction>().op == Op::Mul ? 1 : 0);
   }
 
   UOp reduce(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {

@@ -175,6 +175,8 @@ Schedule schedule(const std::vector<UOp>& outputs) {
   // One kernel each: ranges instead of shapes, gathers without loops, params for buffers.
   Schedule result;
   for (size_t k : order_kernels(stored, reads)) {
+    const UOp& node = stored[k].node;
+    if (is_empty(node->op == Op::Assign ? node[2]->shape : node->shape)) continue;
     Kernel kernel;
     kernel.reason = stored[k].reason;
     kernel.ast = kernel_ast(stored[k], slots);
