@@ -88,6 +88,22 @@ UOp split_divisible(const UOp& u, bool remainder) {
   });
   whole.offset = rest.offset / c - (rest.offset % c < 0);
   rest.offset = rest.offset % c + (rest.offset % c < 0 ? c : 0);
+  // Factors that are nearly multiples of c, as in a row and a column of rows that overlap: the
+  // multiples leave where what stays cannot carry then.
+  LinearForm multiples = whole;
+  LinearForm residues = rest;
+  for (LinearForm::Term& term : residues.terms) {
+    int64_t left = term.factor % c;
+    int64_t nearest = term.factor / c + (left > c / 2) - (left < -(c / 2));
+    multiples.terms.push_back({term.node, nearest});
+    term.factor = left - ((left > c / 2) - (left < -(c / 2))) * c;
+  }
+  UOp small = residues.to_uop(t);
+  UOp multiple = multiples.to_uop(t);
+  if (small->lo >= 0 && small->hi < c && never_wraps(small) && never_wraps(multiple)) {
+    return remainder ? small : multiple;
+  }
+
   bool changed = !whole.terms.empty() || whole.offset != 0;
   UOp quotient = whole.to_uop(t);
   UOp left = rest.to_uop(t);

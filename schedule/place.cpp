@@ -11,8 +11,9 @@
 // for unpacked weights the copy would be larger than what it was made from. A reduce is the
 // exception.
 //
-// Nor is a condition: a comparison costs less than the byte it would be read back from, and a
-// one-hot mask must stay in sight of the sum that it selects from (collapse.cpp).
+// Nor is a condition, as a bool, a number, or a choice between constants: a comparison costs less
+// than the byte it would be read back from, and a one-hot mask must stay in sight of the sum that
+// it selects from (collapse.cpp).
 //
 // Rejected: storing by op (every reduce, every second reader). It needs exceptions for norms,
 // gathers and casts, which this has not.
@@ -47,6 +48,20 @@ double op_cost(Op op) {
     case Op::Sqrt: return 4;
     default: return is_movement(op) ? 0 : 1;
   }
+}
+
+// What a value is but for its place and type.
+UOp essence(UOp u) {
+  while (is_movement(u->op) || u->op == Op::Cast) u = u[0];
+  return u;
+}
+
+bool is_condition(const UOp& u) {
+  if (u->op == Op::Reduce) return false;
+  UOp x = essence(u);
+  bool choice =
+      x->op == Op::Where && essence(x[1])->op == Op::Const && essence(x[2])->op == Op::Const;
+  return u->dtype == boolean || (x->dtype == boolean && x->op != Op::Reduce) || choice;
 }
 
 struct Estimate {
@@ -99,6 +114,51 @@ double evaluations(const Use& use) {
   return n;
 }
 
+// The sum of all indices at which memory and positions are read for `u` at `at`: it has the ranges
+// that the value depends on, or may, below a few nodes.
+UOp read_at(const UOp& u, const std::vector<UOp>& at, int depth = 8) {
+  UOp sum = index(0);
+  if (depth == 0 || (!is_movement(u->op) && !is_elementwise(u->op))) {
+    for (const UOp& i : at) sum = sum + i;
+    return sum;
+  }
+  UOp valid;
+  bool moves = is_movement(u->op);
+  std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
+  for (size_t i = 0; i < (moves ? 1 : u->src.size()); ++i) {
+    sum = sum + read_at(u[i], below, depth - 1);
+  }
+  return sum;
+}
+
+// Where a sum over r is of a one-hot product, an index that depends on what the one position does;
+// else null. It need not see every form that collapse.cpp does: it only keeps what is selected from
+// from being counted as read n times.
+UOp selected_at(const UOp& u, const std::vector<UOp>& at, const UOp& r, int depth = 12) {
+  if (depth-- == 0) return {};
+  if (is_movement(u->op)) {
+    UOp valid;
+    return selected_at(u[0], source_index(u, at, valid), r, depth);
+  }
+  if (u->op == Op::Xor && u[0]->op == Op::Ne) {
+    for (size_t side : {0, 1}) {
+      UOp position = read_at(u[0][1 - side], at);
+      bool counts = essence(u[0][side])->op == Op::Iota;
+      bool varies = read_at(u[0][side], at)->ranges & r->ranges;
+      if (counts && varies && !(position->ranges & r->ranges)) return position;
+    }
+    return {};
+  }
+  if (u->op == Op::Cast) return selected_at(u[0], at, r, depth);
+  if (u->op != Op::Where && u->op != Op::And && u->op != Op::Mul) return {};
+  // A float times zero is zero where it is finite, as what was an integer is.
+  auto exact = [&](const UOp& other) {
+    return u->op != Op::Mul || !is_float(u->dtype) || !is_float(essence(other)->dtype);
+  };
+  UOp first = exact(u[1]) ? selected_at(u[0], at, r, depth) : UOp();
+  return first || !exact(u[0]) ? first : selected_at(u[1], at, r, depth);
+}
+
 void add_use(std::vector<Use>& uses, Use use) {
   for (const Use& known : uses) {
     if (known.kernel == use.kernel && known.index == use.index) return;
@@ -144,7 +204,7 @@ class Placement {
     bool computes = is_elementwise(u->op) || u->op == Op::Reduce;
     const Estimate& e = estimates_.at(u.get());
     if (!computes || (!e.varies && u->op != Op::Reduce)) return "";
-    if (u->dtype.kind == Kind::Bool && u->op != Op::Reduce) return "";
+    if (is_condition(u)) return "";
     double total = 0;
     for (const Use& use : uses) total += evaluations(use);
     double size = size_of(u->shape);
@@ -176,6 +236,14 @@ class Placement {
           UOp r = range(u[0]->shape[size_t(axis)], id++, AxisKind::Reduce);
           inner.index[size_t(axis)] = r;
           inner.loops.push_back(r);
+        }
+        for (int64_t axis : u->get<Reduction>().axes) {
+          if (u->get<Reduction>().op != Op::Add) break;
+          UOp r = inner.index[size_t(axis)];
+          UOp position = selected_at(u[0], inner.index, r);
+          if (!position) continue;
+          inner.index[size_t(axis)] = position;
+          std::erase(inner.loops, r);
         }
         add_use(uses_[u[0].get()], inner);
         return;

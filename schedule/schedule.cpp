@@ -180,7 +180,7 @@ Schedule schedule(const std::vector<UOp>& outputs) {
     Kernel kernel;
     kernel.reason = stored[k].reason;
     kernel.ast = kernel_ast(stored[k], slots);
-    kernel.ast = collapse_one_hot(kernel.ast);
+    kernel.ast = collapse_sums(kernel.ast);
     kernel.ast = number_params(kernel.ast, slots, kernel.args);
     verify(kernel.ast, Stage::Kernel, "schedule");
     result.kernels.push_back(std::move(kernel));

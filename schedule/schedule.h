@@ -62,8 +62,9 @@ int64_t first_free_range(const std::vector<UOp>& at, const UOp& gate, int64_t le
 class Slots;
 UOp kernel_ast(const Stored& stored, const Slots& slots);
 
-/// sum over r of (r == i ? f(r) : 0) is f(i): a gather costs the rows it reads (collapse.cpp).
-UOp collapse_one_hot(const UOp& ast);
+/// sum over r of (r == i ? f(r) : 0) is f(i): a gather costs the rows it reads; and of (r < i ? c :
+/// 0) it is c as often as that holds (collapse.cpp).
+UOp collapse_sums(const UOp& ast);
 
 /// Params numbered by first use, and the buffers they stand for, in that order (schedule.cpp).
 UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& args);
