@@ -95,6 +95,7 @@ LinearForm with_part_replaced(LinearForm sum, const LinearForm& part, const UOp&
 // The index with every expression that the gate bounds replaced by a variable with those bounds;
 // null where the gate can never be true.
 UOp under_gate(const UOp& at, const UOp& gate) {
+  if (is_const(gate, 0)) return {};
   std::vector<Fact> facts;
   learn_all(facts, gate);
   std::vector<std::pair<UOp, UOp>> replacements;
@@ -109,12 +110,27 @@ UOp under_gate(const UOp& at, const UOp& gate) {
   return simplify(substitute(form.to_uop(i64), replacements));
 }
 
+// Whether an index that is used where the gate is true, always if it is null, lies in [0, size).
+// Of a choice within it each side is looked at, under what choosing it says.
+bool lies_in(const UOp& index_used, const UOp& gate, int64_t size, int depth = 4) {
+  UOp at = gate ? under_gate(index_used, gate) : index_used;
+  if (!at || (extreme(at, false)->lo >= 0 && extreme(at, true)->hi < size)) return true;
+  for (const UOp& u : toposort(index_used)) {
+    if (u->op != Op::Where || u->dtype != i64 || depth == 0) continue;
+    auto side_lies_in = [&](size_t side, const UOp& chosen) {
+      UOp both = gate ? gate & chosen : chosen;
+      return lies_in(substitute(index_used, {{u, u[side]}}), both, size, depth - 1);
+    };
+    return side_lies_in(1, u[0]) && side_lies_in(2, negate(u[0]));
+  }
+  return false;
+}
+
 bool is_inside(const UOp& access) {
   int64_t size = access[0]->get<ParamInfo>().size;
   if (access[1]->lo >= 0 && access[1]->hi < size) return true;
   bool gated = access->op == Op::Load && access->src.size() > 2;
-  UOp at = gated ? under_gate(access[1], access[2]) : access[1];
-  return !at || (extreme(at, false)->lo >= 0 && extreme(at, true)->hi < size);
+  return lies_in(access[1], gated ? access[2] : UOp(), size);
 }
 
 UOp kept_inside(const UOp& load) {
@@ -125,16 +141,27 @@ UOp kept_inside(const UOp& load) {
   return make(Op::Load, {load[0], at, load[2]}, load->arg);
 }
 
+bool is_access(const UOp& u) { return u->op == Op::Load || u->op == Op::Store; }
+
+[[noreturn]] void refuse(const UOp& access, const char* pass) {
+  bug("{}: a {} at {} may leave [0, {}):\n{}", pass, info(access->op).name, expression(access[1]),
+      access[0]->get<ParamInfo>().size, print(access));
+}
+
 }  // namespace
 
 UOp prove_bounds(const UOp& ast, const Target&) {
   return graph_rewrite(ast, [](const UOp& u) -> UOp {
-    bool access = u->op == Op::Load || u->op == Op::Store;
-    if (!access || is_inside(u)) return {};
+    if (!is_access(u) || is_inside(u)) return {};
     if (u->op == Op::Load && u->src.size() > 2) return kept_inside(u);
-    bug("a {} at {} may leave [0, {}):\n{}", info(u->op).name, expression(u[1]),
-        u[0]->get<ParamInfo>().size, print(u));
+    refuse(u, "bounds");
   });
+}
+
+void verify_bounds(const UOp& ast, const char* pass) {
+  for (const UOp& u : toposort(ast)) {
+    if (is_access(u) && !is_inside(u)) refuse(u, pass);
+  }
 }
 
 }  // namespace niwaki

@@ -10,6 +10,8 @@ namespace {
 struct Pass {
   const char* name;
   UOp (*run)(const UOp& ast, const Target& target);
+  /// Loops are still as they were scheduled, so that every access can be proved once more.
+  bool keeps_loops = false;
 };
 
 UOp choose_and_apply(const UOp& ast, const Target& target) {
@@ -23,9 +25,9 @@ UOp fold_choices(const UOp& ast, const Target& target) {
 
 constexpr Pass passes[] = {
     // Every index is proved to stay in its buffer, before anything hides what it is.
-    {"bounds", prove_bounds},
+    {"bounds", prove_bounds, true},
     // Arithmetic on one of two values is a choice between two results.
-    {"select", fold_choices},
+    {"select", fold_choices, true},
     // Loops are split, spread over threads, run as vectors or copied.
     {"axes", choose_and_apply},
     // Neighbours that are wanted together are loaded together.
@@ -41,7 +43,10 @@ Linear lower(const UOp& ast, const Target& target, const PassTrace& trace) {
   UOp result = ast;
   for (const Pass& pass : passes) {
     result = pass.run(result, target);
-    if (verifies) verify(result, Stage::Kernel, pass.name);
+    if (verifies) {
+      verify(result, Stage::Kernel, pass.name);
+      if (pass.keeps_loops) verify_bounds(result, pass.name);
+    }
     if (trace) trace(pass.name, result);
   }
   // Ordered, with every loop closed.

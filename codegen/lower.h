@@ -75,6 +75,8 @@ UOp combine(Op op, const UOp& acc, const UOp& value, const Target& target);
 /// Every load and store proved inside its buffer, or kept there by a clamp where a gate allows it;
 /// InternalError otherwise (bounds.cpp).
 UOp prove_bounds(const UOp& ast, const Target& target);
+/// InternalError naming `pass` and an access that is not proved; changes nothing.
+void verify_bounds(const UOp& ast, const char* pass);
 
 /// Ordered code: every value in the outermost loop it can be in, reduces as loops around an
 /// accumulator, reduces over the same ranges in one loop (linearize.cpp).
