@@ -144,7 +144,8 @@ UOp emulate_halves(const UOp& ast, const Target& target) {
     DType from = u->src.empty() ? to : u[0]->dtype.scalar();
     bool converts = u->op == Op::Cast || u->op == Op::Bitcast;
     if (converts && emulated(from)) {
-      if (u->op == Op::Bitcast) return bitcast_to(src[0], to);
+      if (u->op == Op::Bitcast && emulated(to)) return src[0];
+      if (u->op == Op::Bitcast) return make(Op::Bitcast, std::move(src), u->dtype);
       return from == f16 ? widen_f16(src[0]) : widen_bf16(src[0]);
     }
     if (!emulated(to)) return with_sources(u, std::move(src));
@@ -294,7 +295,7 @@ UOp bool_ops(const UOp& u) {
   bool on_bools = !u->src.empty() && u[0]->dtype.kind == Kind::Bool;
   if (u->op == Op::Cast) return make(Op::Ne, {u[0], number(u[0], 0)});
   if (u->op == Op::Add) return either(u[0], u[1]);
-  if (u->op == Op::Mul) return u[0] & u[1];
+  if (u->op == Op::Mul || u->op == Op::Div) return u[0] & u[1];
   if (u->op == Op::Less && on_bools) return negate(u[0]) & u[1];
   if (u->op == Op::Ne && on_bools) return make(Op::Xor, {u[0], u[1]});
   return {};
