@@ -123,7 +123,7 @@ void infer_pad(Node& n) {
   for (size_t i = 0; i < from.size(); ++i) {
     check(lo[i]->lo >= 0 && hi[i]->lo >= 0, "pad: negative width {}, {} for the shape {}",
           expression(lo[i]), expression(hi[i]), to_string(from));
-    n.shape.push_back(dim_add(dim_add(from[i], lo[i]), hi[i]));
+    n.shape.push_back(dim_add(dim_add(lo[i], from[i]), hi[i]));
   }
 }
 
@@ -134,9 +134,12 @@ void infer_shrink(Node& n) {
   check_rank(n, start.size(), from.size());
   expect(start.size() == n.shape.size(), "shrink without the size of dim {}", n.shape.size());
   for (size_t i = 0; i < from.size(); ++i) {
-    bool inside =
-        start[i]->lo >= 0 && n.shape[i]->lo >= 0 &&
-        (from[i] == n.shape[i] ? start[i]->hi == 0 : start[i]->hi <= from[i]->hi - n.shape[i]->hi);
+    // Of symbolic dims, what no values could satisfy is refused here, and what some could not when
+    // they are known (Replay::run).
+    UOp left = dim_sub(dim_sub(from[i], start[i]), n.shape[i]);
+    bool possible = left->lo >= 0 || (from[i] != n.shape[i] && left->hi >= 0 &&
+                                      start[i]->hi <= from[i]->hi - n.shape[i]->hi);
+    bool inside = start[i]->lo >= 0 && n.shape[i]->lo >= 0 && possible;
     check(inside, "shrink: [{}, {} + {}) leaves dim {} of {}", expression(start[i]),
           expression(start[i]), expression(n.shape[i]), i, to_string(from));
   }

@@ -192,39 +192,80 @@ UOp with_sources(const UOp& u, std::vector<UOp> src) {
   return u->src == src ? u : make(u->op, std::move(src), u->arg);
 }
 
-UOp dim_add(const UOp& a, const UOp& b) {
-  const int64_t* x = const_int(a);
-  const int64_t* y = const_int(b);
-  if (x && y) {
-    int64_t sum = 0;
-    check(!__builtin_add_overflow(*x, *y, &sum),
-          "shape: {} + {} elements are more than can be counted", *x, *y);
-    return index(sum);
-  }
-  if (x && *x == 0) return b;
-  if (y && *y == 0) return a;
-  if (x) return dim_add(b, a);
-  if (y && a->op == Op::Add && const_int(a[1])) return dim_add(a[0], dim_add(a[1], b));
-  return b->op == Op::Add && const_int(b[1]) ? dim_add(dim_add(a, b[0]), b[1]) : a + b;
+namespace {
+
+// A sum taken apart: its terms in order of appearance, each once, and the constant.
+struct DimSum {
+  std::vector<std::pair<UOp, int64_t>> terms;
+  int64_t offset = 0;
+};
+
+int64_t counted_sum(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  check(!__builtin_add_overflow(a, b, &sum), "shape: {} + {} elements are more than can be counted",
+        a, b);
+  return sum;
 }
+
+int64_t counted_product(int64_t a, int64_t b) {
+  int64_t product = 0;
+  check(!__builtin_mul_overflow(a, b, &product),
+        "shape: {} * {} elements are more than can be counted", a, b);
+  return product;
+}
+
+void add_terms(DimSum& sum, const UOp& u, int64_t factor) {
+  if (const int64_t* c = const_int(u)) {
+    sum.offset = counted_sum(sum.offset, counted_product(*c, factor));
+    return;
+  }
+  if (u->op == Op::Add) {
+    add_terms(sum, u[0], factor);
+    add_terms(sum, u[1], factor);
+    return;
+  }
+  const int64_t* times = u->op == Op::Mul ? const_int(u[1]) : nullptr;
+  if (times) factor = counted_product(*times, factor);
+  const UOp& node = times ? u[0] : u;
+  for (auto& [known, count] : sum.terms) {
+    if (known != node) continue;
+    count = counted_sum(count, factor);
+    return;
+  }
+  sum.terms.emplace_back(node, factor);
+}
+
+// a + b * factor, so that sums of the same parts in the same order are the same node.
+UOp dim_sum(const UOp& a, const UOp& b, int64_t factor) {
+  DimSum sum;
+  add_terms(sum, a, 1);
+  add_terms(sum, b, factor);
+  UOp result;
+  for (const auto& [node, count] : sum.terms) {
+    if (count == 0) continue;
+    UOp term = count == 1 ? node : node * index(count);
+    result = result ? result + term : term;
+  }
+  if (!result) return index(sum.offset);
+  return sum.offset ? result + index(sum.offset) : result;
+}
+
+}  // namespace
+
+UOp dim_add(const UOp& a, const UOp& b) {
+  if (is_const(a, 0)) return b;
+  return is_const(b, 0) ? a : dim_sum(a, b, 1);
+}
+
+UOp dim_sub(const UOp& a, const UOp& b) { return is_const(b, 0) ? a : dim_sum(a, b, -1); }
 
 UOp dim_mul(const UOp& a, const UOp& b) {
   const int64_t* x = const_int(a);
   const int64_t* y = const_int(b);
-  if (x && y) {
-    int64_t product = 0;
-    check(!__builtin_mul_overflow(*x, *y, &product),
-          "shape: {} * {} elements are more than can be counted", *x, *y);
-    return index(product);
-  }
+  if (x && y) return index(counted_product(*x, *y));
   if (x && *x == 1) return b;
   if (y && *y == 1) return a;
   return x ? b * a : a * b;
-}
-
-UOp dim_sub(const UOp& a, const UOp& b) {
-  if (a == b) return index(0);
-  return dim_add(a, dim_mul(b, index(-1)));
 }
 
 UOp dim_product(const Shape& shape) {

@@ -1,6 +1,5 @@
 // Tensors put together: one after another, side by side, repeated.
 #include "core/error.h"
-#include "ops/rules.h"
 #include "ops/tensor.h"
 
 namespace niwaki {
@@ -36,7 +35,9 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t axis) {
   for (size_t i = 0; i < parts.size(); ++i) {
     std::vector<std::pair<Dim, Dim>> widths(size_t(first.rank()), {Dim(0), Dim(0)});
     UOp end = dim_add(start, parts[i].dim(at));
-    widths[size_t(at)] = {Dim(start), Dim(simplify(dim_sub(total, end)))};
+    UOp after = index(0);
+    for (size_t j = i + 1; j < parts.size(); ++j) after = dim_add(after, parts[j].dim(at));
+    widths[size_t(at)] = {Dim(start), Dim(after)};
     Tensor padded = parts[i].cast(t).pad(widths);
     joined = i == 0 ? padded : where(position < Tensor(start), joined, padded);
     start = end;

@@ -21,18 +21,6 @@ constexpr double least_parallel_work = 250000;
 using Function = void (*)(void* const* buffers, const int64_t* variables, int64_t begin,
                           int64_t end);
 
-// An integer expression over variables, evaluated at launch.
-int64_t evaluate_dim(const UOp& u, const std::vector<UOp>& variables,
-                     std::span<const int64_t> values) {
-  if (const int64_t* c = const_int(u)) return *c;
-  for (size_t i = 0; i < variables.size(); ++i) {
-    if (variables[i] == u) return values[i];
-  }
-  std::vector<Value> args;
-  for (const UOp& s : u->src) args.push_back(Value::of(evaluate_dim(s, variables, values)));
-  return evaluate(u->op, u->dtype, u->src.back()->dtype, args).i;
-}
-
 class CpuProgram : public Program {
  public:
   CpuProgram(Function function, const Linear& linear, std::unique_ptr<Pool>& pool)

@@ -22,6 +22,17 @@ Device& device(const std::string& name) {
   return *found;
 }
 
+int64_t evaluate_dim(const UOp& u, const std::vector<UOp>& variables,
+                     std::span<const int64_t> values) {
+  if (const int64_t* c = const_int(u)) return *c;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    if (variables[i] == u) return values[i];
+  }
+  std::vector<Value> args;
+  for (const UOp& s : u->src) args.push_back(Value::of(evaluate_dim(s, variables, values)));
+  return evaluate(u->op, u->dtype, u->src.back()->dtype, args).i;
+}
+
 Device& default_device() { return device(env("NIWAKI_DEVICE")); }
 
 }  // namespace niwaki

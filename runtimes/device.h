@@ -54,6 +54,10 @@ Device& default_device();
 /// The names of the devices.
 std::vector<std::string> device_names();
 
+/// An integer expression over variables that have these values.
+int64_t evaluate_dim(const UOp& u, const std::vector<UOp>& variables,
+                     std::span<const int64_t> values);
+
 // One function a device, each in its own file.
 std::unique_ptr<Device> make_interp_device();
 std::unique_ptr<Device> make_null_device(const std::string& target);

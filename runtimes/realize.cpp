@@ -6,6 +6,7 @@
 
 #include "core/env.h"
 #include "core/error.h"
+#include "ops/rules.h"
 #include "runtimes/debug.h"
 
 namespace niwaki {
@@ -47,6 +48,7 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
   std::vector<UOp> roots;
   for (const Tensor& t : outputs) roots.push_back(t.dtype().packed ? t.cast(f32).uop() : t.uop());
   schedule_ = niwaki::schedule(roots);
+  note_rests(roots);
   for (const BufferRef& b : schedule_.outputs) {
     if (!b->data) give_memory(*b);
   }
@@ -60,13 +62,44 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     const Compiled& compiled = compile(kernel, device);
     Launch launch{compiled.program, {}, {}};
     for (const BufferRef& b : kernel.args) launch.buffers.push_back(b->data);
-    for (const UOp& v : compiled.variables) {
-      auto found = std::find(symbols_.begin(), symbols_.end(), v);
-      launch.variables.push_back(size_t(found - symbols_.begin()));
-      if (found == symbols_.end()) symbols_.push_back(v);
-    }
+    for (const UOp& v : compiled.variables) launch.variables.push_back(number_of(v));
     launches_.push_back(std::move(launch));
     if (progress) progress(n_kernels(), int64_t(schedule_.kernels.size()));
+  }
+}
+
+size_t Replay::number_of(const UOp& variable) {
+  auto found = std::find(symbols_.begin(), symbols_.end(), variable);
+  size_t number = size_t(found - symbols_.begin());
+  if (found == symbols_.end()) symbols_.push_back(variable);
+  return number;
+}
+
+void Replay::note_rests(const std::vector<UOp>& roots) {
+  for (const UOp& u : toposort(make(Op::Sink, roots))) {
+    if (u->op != Op::Shrink) continue;
+    for (size_t i = 0; i < u->shape.size(); ++i) {
+      UOp rest = simplify(dim_sub(dim_sub(u[0]->shape[i], u[1 + 2 * i]), u->shape[i]));
+      if (rest->lo >= 0) continue;
+      rests_.push_back({rest, u, i});
+      for (const UOp& v : toposort(rest)) {
+        if (v->op == Op::Variable) number_of(v);
+      }
+    }
+  }
+}
+
+void Replay::check_rests(const std::vector<int64_t>& values) const {
+  for (const Rest& rest : rests_) {
+    if (evaluate_dim(rest.elements, symbols_, values) >= 0) continue;
+    std::string where;
+    for (size_t i = 0; i < symbols_.size(); ++i) {
+      where += fmt::format("{}{} = {}", i ? ", " : "", symbols_[i]->get<Symbol>().name, values[i]);
+    }
+    const UOp& u = rest.shrink;
+    std::string start = expression(u[1 + 2 * rest.axis]);
+    fail("shrink: [{}, {} + {}) leaves dim {} of {} where {}", start, start,
+         expression(u->shape[rest.axis]), rest.axis, to_string(u[0]->shape), where);
   }
 }
 
@@ -82,6 +115,7 @@ void Replay::run(const Bindings& bindings) {
           s.name, found->second, s.min, s.max);
     values[i] = found->second;
   }
+  check_rests(values);
   std::vector<int64_t> chosen;
   bool debug = env_int("NIWAKI_DEBUG") >= 2;
   for (const Launch& launch : launches_) {

@@ -27,8 +27,8 @@ class Replay {
   Replay(const std::vector<Tensor>& outputs, Device& device,
          const std::function<void(int64_t, int64_t)>& progress = {});
 
-  /// Launches all kernels. Error naming a variable that is missing, unknown or out of its bounds,
-  /// or an input that lost its memory.
+  /// Launches all kernels. Error naming a variable that is missing or out of its bounds, or a
+  /// shrink that leaves its source where the variables have these values.
   void run(const Bindings& bindings = {});
 
   /// The buffer of output `i`, with the greatest size of symbolic dims.
@@ -48,7 +48,18 @@ class Replay {
     std::vector<void*> buffers;
     std::vector<size_t> variables;
   };
+  // Elements that a shrink leaves behind its end, which could be less than none.
+  struct Rest {
+    UOp elements;
+    UOp shrink;
+    size_t axis;
+  };
+  void note_rests(const std::vector<UOp>& roots);
+  void check_rests(const std::vector<int64_t>& values) const;
+  size_t number_of(const UOp& variable);
+
   Schedule schedule_;
+  std::vector<Rest> rests_;
   std::shared_ptr<void> arena_;
   std::vector<UOp> symbols_;
   std::vector<Launch> launches_;

@@ -32,6 +32,76 @@ TEST_CASE("what a replay refuses") {
   CHECK_THROWS_WITH(replay.run({{"n", 0}}), "replay: n = 0 is not in [1, 8]");
 }
 
+TEST_CASE("a slice of symbolic dims that leaves them is refused when they are known") {
+  UOp n = variable("n", 1, 8);
+  UOp m = variable("m", 0, 6);
+  Tensor some = input({8}, 1).narrow(0, 0, n) * 2.0;
+  // What no value of n could satisfy is refused at once.
+  CHECK_THROWS_WITH(some.narrow(0, 7, 2), "shrink: [7, 7 + 2) leaves dim 0 of (n)");
+  CHECK_THROWS_WITH(some.narrow(0, 1, n), "shrink: [1, 1 + n) leaves dim 0 of (n)");
+  Replay behind({some.slice(0, dim_add(n, index(-1)), n)}, device("CPU"));
+  Replay fixed({some.narrow(0, 4, 2)}, device("CPU"));
+  Replay moving({some.narrow(0, m, 2)}, device("CPU"));
+  Tensor whole = input({8}, 1);
+  const float* x = data(whole);
+  for (int64_t count = 1; count <= 8; ++count) {
+    behind.run({{"n", count}});
+    CHECK(*static_cast<float*>(behind.output(0).data) == 2 * x[count - 1]);
+    if (count >= 6) {
+      fixed.run({{"n", count}});
+    } else {
+      std::string why = "shrink: [4, 4 + 2) leaves dim 0 of (n) where n = ";
+      CHECK_THROWS_WITH(fixed.run({{"n", count}}), (why + std::to_string(count)).c_str());
+    }
+    for (int64_t start : {0, 3, 6}) {
+      Bindings bindings = {{"n", count}, {"m", start}};
+      if (start + 2 > count) {
+        CHECK_THROWS_WITH(moving.run(bindings),
+                          doctest::Contains("shrink: [m, m + 2) leaves dim 0 of (n) where "));
+      } else {
+        moving.run(bindings);
+        CHECK(*static_cast<float*>(moving.output(0).data) == 2 * x[start]);
+      }
+    }
+  }
+}
+
+TEST_CASE("parts of several symbolic lengths, one after another") {
+  UOp n = variable("n", 0, 4);
+  UOp m = variable("m", 1, 3);
+  Tensor a = input({4, 2}, 1);
+  Tensor b = input({3, 2}, 2);
+  Tensor c = input({2, 2}, 3);
+  Tensor first = a.narrow(0, 0, n);
+  Tensor second = b.narrow(0, 0, m);
+  Tensor joined = cat({first, c, second, first, c}, 0);
+  CHECK(to_string(joined.shape()) == "((((n * 2) + m) + 4), 2)");
+  for (Device* d : {&device("INTERP"), &device("CPU")}) {
+    Replay replay({joined, cat({second, first}, 0) + cat({second, first}, 0)}, *d);
+    for (int64_t i = 0; i <= 4; ++i) {
+      for (int64_t j = 1; j <= 3; ++j) {
+        replay.run({{"n", i}, {"m", j}});
+        std::vector<float> expected;
+        auto append = [&](const Tensor& x, int64_t rows) {
+          expected.insert(expected.end(), data(x), data(x) + rows * 2);
+        };
+        append(a, i);
+        append(c, 2);
+        append(b, j);
+        append(a, i);
+        append(c, 2);
+        const float* found = static_cast<float*>(replay.output(0).data);
+        CHECK(std::equal(expected.begin(), expected.end(), found));
+        expected.clear();
+        append(b, j);
+        append(a, i);
+        found = static_cast<float*>(replay.output(1).data);
+        for (size_t k = 0; k < expected.size(); ++k) CHECK(found[k] == 2 * expected[k]);
+      }
+    }
+  }
+}
+
 TEST_CASE("equal kernels are compiled once") {
   Tensor x = input({4, 64}, 1);
   std::vector<Tensor> layers = {x};
