@@ -161,10 +161,8 @@ Sample division() {
   std::vector<double> expected;
   for (size_t i = 0; i < a.size(); ++i) {
     T q = 0;
-    if (b[i] == -1)
-      q = T(0 - uint64_t(a[i]));
-    else if (b[i] != 0)
-      q = T(std::floor(double(a[i]) / double(b[i])));
+    if (b[i] == -1) q = T(0 - uint64_t(a[i]));
+    else if (b[i] != 0) q = T(std::floor(double(a[i]) / double(b[i])));
     expected.push_back(double(T(uint64_t(q) ^ (uint64_t(a[i]) - uint64_t(q) * uint64_t(b[i])))));
   }
   Tensor x = vector_of(a);
@@ -214,12 +212,9 @@ Sample from_float() {
   constexpr T most = std::numeric_limits<T>::max();
   auto f = [&](size_t i) {
     T result = 0;
-    if (x[i] >= std::ldexp(1.0, std::numeric_limits<T>::digits))
-      result = most;
-    else if (x[i] <= double(least))
-      result = least;
-    else if (x[i] == x[i])
-      result = T(x[i]);
+    if (x[i] >= std::ldexp(1.0, std::numeric_limits<T>::digits)) result = most;
+    else if (x[i] <= double(least)) result = least;
+    else if (x[i] == x[i]) result = T(x[i]);
     return double(int64_t(result));
   };
   Tensor t = vector_of(x).cast(dtype_of<T>());
@@ -314,6 +309,123 @@ Sample assigned_row() {
           {{"pos", 2}}};
 }
 
+// What is read where the gate is closed is arithmetic on a value that is not there.
+Sample gated_loads() {
+  std::vector<float> x = numbers(6, 31);
+  Tensor padded = ((vector_of(x) + 1.0) * 2.0).pad({{3, 4}});
+  auto f = [&](size_t i) { return i >= 3 && i < 9 ? (x[i - 3] + 1.0) * 2 * -1 + 3 : 3.0; };
+  return {"gated_loads", padded * -1.0 + 3.0, for_each_index(13, f)};
+}
+
+Sample gated_rows() {
+  std::vector<float> x = numbers(6, 32);
+  std::vector<float> y = numbers(9, 33);
+  Tensor joined = cat({Tensor::from(x, {2, 3}).exp2(), Tensor::from(y, {3, 3}) * 3.0}, 0);
+  auto at = [&](size_t i) { return i < 6 ? std::exp2(double(x[i])) : y[i - 6] * 3.0; };
+  auto f = [&](size_t i) { return at(i) + at(14 - i); };
+  return {"gated_rows", joined + joined.flip({0, 1}), for_each_index(15, f), 2e-6};
+}
+
+// Every second row written, of a computed value.
+Sample written_slice() {
+  std::vector<float> x = numbers(24, 34);
+  std::vector<float> y = numbers(8, 35);
+  Tensor view = Tensor::from(x, {6, 4}).reshape({3, 2, 4}).narrow(0, 1, 2).narrow(1, 1, 1);
+  Tensor after = view.assign((Tensor::from(y, {2, 1, 4}) + 1.0) * 0.5);
+  Tensor sum = after.reshape({6, 4}).sum({1});
+  auto f = [&](size_t row) {
+    double total = 0;
+    for (size_t c = 0; c < 4; ++c) {
+      bool written = row == 3 || row == 5;
+      total += written ? (y[(row - 3) / 2 * 4 + c] + 1.0) * 0.5 : x[row * 4 + c];
+    }
+    return total;
+  };
+  return {"written_slice", sum, for_each_index(6, f)};
+}
+
+Sample infinite_factor() {
+  std::vector<float> x = {0, 1, -1, INFINITY, NAN, -0.0f, 3e38f};
+  Tensor t = vector_of(x);
+  auto f = [&](size_t i) {
+    double a = i < 7 ? x[i] * INFINITY : std::max<float>(x[i - 7], -INFINITY);
+    return i >= 7 && std::isnan(x[i - 7]) ? NAN : a;
+  };
+  Tensor both = cat({t * double(INFINITY), t.maximum(-double(INFINITY))}, 0);
+  return {"infinite_factor", both, for_each_index(14, f)};
+}
+
+Sample constants_alone() {
+  Tensor t = (Tensor::full({3}, 2.5) * Tensor::arange(3).cast(f32) + Tensor::ones({3})).sqrt();
+  auto f = [](size_t i) { return double(std::sqrt(float(2.5 * double(i) + 1))); };
+  return {"constants_alone", t, for_each_index(3, f)};
+}
+
+Sample repeated_operations() {
+  std::vector<int32_t> x = {0, 1, -1, 7, 100, -100, 1 << 20, INT32_MIN};
+  auto step = [](auto a) { return ((a + a) * a ^ a) - (a & a) + (a | a); };
+  Tensor t = vector_of(x);
+  auto f = [&](size_t i) { return double(int32_t(step(step(uint32_t(x[i]))))); };
+  return {"repeated_operations", step(step(t)), for_each_index(8, f)};
+}
+
+// The sum is of more than a half can hold on the way.
+Sample half_sum() {
+  std::vector<float> x(4096, 1.0f);
+  Tensor t = vector_of(x).cast(f16).reshape({2, 2048});
+  return {"half_sum", (t * 0.5).sum({1}).cast(f32), {1024, 1024}};
+}
+
+Sample bitcast_halves() {
+  std::vector<uint16_t> x = {0, 0x8000, 0x3c00, 0x3f80, 0xc000, 0x4049};
+  Tensor halves = vector_of(x).bitcast(f16);
+  auto f = [&](size_t i) {
+    return i < 6 ? bf16_value(x[i])
+                 : double(int32_t(x[i % 3 * 2] | uint32_t(x[i % 3 * 2 + 1]) << 16));
+  };
+  Tensor words = halves.bitcast(i32).cast(f64);
+  Tensor both = cat({halves.bitcast(bf16).cast(f64), words}, 0);
+  return {"bitcast_halves", both, for_each_index(9, f), 0, {}, true};
+}
+
+Sample bool_division() {
+  std::vector<bool> a = {false, false, true, true};
+  std::vector<bool> b = {false, true, false, true};
+  Tensor t(make(Op::Div, {vector_of(a).uop(), vector_of(b).uop()}));
+  return {"bool_division", t.cast(i32), {0, 0, 0, 1}};
+}
+
+// Sums that lose their loops (schedule/collapse.cpp).
+Sample running_count() {
+  Tensor before = Tensor::arange(9) <= Tensor::arange(9).unsqueeze(-1);
+  Tensor late = Tensor::arange(9) * 2 + 3 > Tensor::arange(9).unsqueeze(-1);
+  Tensor counts = where(before & late, Tensor::full({9}, 2.5), 0).sum({-1});
+  auto f = [](size_t i) {
+    double n = 0;
+    for (size_t r = 0; r <= i; ++r) n += r * 2 + 3 > i;
+    return n * 2.5;
+  };
+  return {"running_count", counts, for_each_index(9, f)};
+}
+
+// Infinities and NaN in the rows that are not chosen stay where they are.
+Sample chosen_rows() {
+  std::vector<float> x = numbers(24, 36);
+  for (size_t i = 0; i < 24; ++i) {
+    if (i / 4 % 2 == 0) x[i] = i % 2 ? NAN : -INFINITY;
+  }
+  std::vector<int64_t> rows = {1, -3, 5, 7, INT64_MIN};
+  Tensor ids = vector_of(rows);
+  Tensor positive = where(ids < 0, ids + 6, ids).reshape({5, 1, 1});
+  Tensor chosen =
+      where(Tensor::arange(6).unsqueeze(-1) == positive, Tensor::from(x, {6, 4}), 0).sum({-2});
+  auto f = [&](size_t i) {
+    const std::vector<size_t> found = {1, 3, 5};
+    return i / 4 < 3 ? double(x[found[i / 4] * 4 + i % 4]) : 0.0;
+  };
+  return {"chosen_rows", chosen, for_each_index(20, f)};
+}
+
 }  // namespace
 
 std::vector<Sample> device_samples() {
@@ -356,7 +468,18 @@ std::vector<Sample> device_samples() {
           doubles(),
           symbolic_sum(),
           symbolic_rows(),
-          assigned_row()};
+          assigned_row(),
+          gated_loads(),
+          gated_rows(),
+          written_slice(),
+          infinite_factor(),
+          constants_alone(),
+          repeated_operations(),
+          half_sum(),
+          bitcast_halves(),
+          bool_division(),
+          running_count(),
+          chosen_rows()};
 }
 
 }  // namespace niwaki::test
