@@ -38,6 +38,9 @@ struct Use {
 // What a store and the load that follows cost, in operations.
 constexpr double store_cost = 8;
 
+// What a kernel costs that writes next to nothing: few numbers are not worth one.
+constexpr double kernel_cost = 100;
+
 double op_cost(Op op) {
   switch (op) {
     case Op::Exp2:
@@ -208,8 +211,7 @@ class Placement {
     double total = 0;
     for (const Use& use : uses) total += evaluations(use);
     double size = size_of(u->shape);
-    double excess = total / size - 1;
-    if (excess * e.work <= store_cost) return "";
+    if ((total - size) * e.work <= store_cost * size + kernel_cost) return "";
     return fmt::format("inlined it would be computed {:.3g} times for {:.3g} values", total, size);
   }
 
