@@ -106,6 +106,13 @@ TEST_CASE("random: a draw is threefry of the position and the draw's number") {
   Words block = threefry({Tensor::from(key0, {1}), Tensor::from(key1, {1})},
                          {Tensor::from(position, {6}), Tensor::from(one, {1})});
   CHECK(second == to_vector<uint32_t>(block.a));
+  // A stream of its own has a key that no draw holds: the number under the last draw's number.
+  const std::vector<uint32_t> five = {5};
+  const std::vector<uint32_t> last = {0xffffffff};
+  Words other = threefry({Tensor::from(key0, {1}), Tensor::from(key1, {1})},
+                         {Tensor::from(five, {1}), Tensor::from(last, {1})});
+  CHECK(to_vector<uint32_t>(random.fold(5).bits({4})) ==
+        to_vector<uint32_t>(Random(cat({other.a, other.b}, 0)).bits({4})));
 }
 
 TEST_CASE("random: the same numbers on every device and number of threads") {
@@ -156,6 +163,9 @@ TEST_CASE("random: numbers are computed where they are used, and draws share pro
   CHECK(kernels(random.normal({64, 32}) + random.normal({64, 32})) == 1);
   CHECK(kernels(dropout(x, 0.5, random)) == 1);
   CHECK(kernels((x * random.fold(Tensor(variable("step", 0, 99))).uniform({64, 32})).sum()) == 1);
+  // Twenty rounds of five operations, and little else: words that both halves use are shared.
+  Replay one({random.uniform({40})}, device("NULL"));
+  CHECK(toposort(one.schedule().kernels[0].ast).size() < 160);
   Replay replay({random.uniform({40}), random.uniform({40})}, device("CPU"));
   CHECK(replay.n_kernels() == 2);
   CHECK(replay.programs().size() == 1);
@@ -379,6 +389,8 @@ TEST_CASE("random: multinomial without replacement") {
     second += x[size_t(3 * i)] == 2;
   }
   CHECK(std::abs(second - n * 0.75) < 3.3 * std::sqrt(n * 0.75 * 0.25));
+  Tensor negative = Tensor::from<float>({-1, 2, -3}, {3});
+  CHECK(to_vector<int64_t>(Random(41).multinomial(negative, 1)) == std::vector<int64_t>{1});
 }
 
 TEST_CASE("random: dropout") {
