@@ -1,5 +1,5 @@
 // What a target lacks becomes what it has. Every rewrite here is exact: the value that core's
-// scalar meaning gives, but for exp2, whose polynomial is within 1 ulp of it.
+// scalar meaning gives. What is not (exp2, log2, sin) is written out in transcendental.cpp.
 //
 // After this pass there is no bf16, and no f16 where the target has none: sixteen-bit floats are
 // u16 in memory and are widened and rounded by integer arithmetic. There is no bool in memory.
@@ -10,7 +10,9 @@
 #include <functional>
 #include <unordered_map>
 
+#include "codegen/arithmetic.h"
 #include "codegen/lower.h"
+#include "codegen/transcendental.h"
 #include "core/bounds.h"
 #include "core/error.h"
 #include "core/rewrite.h"
@@ -18,23 +20,6 @@
 
 namespace niwaki {
 namespace {
-
-UOp number(const UOp& like, double v) {
-  UOp c = constant(like->dtype.scalar(), v);
-  return like->dtype.lanes == 1 ? c : make(Op::Stack, {c}, int64_t(like->dtype.lanes));
-}
-
-UOp bits_number(const UOp& like, int64_t v) {
-  UOp c = constant(like->dtype.scalar(), Value::of(v));
-  return like->dtype.lanes == 1 ? c : make(Op::Stack, {c}, int64_t(like->dtype.lanes));
-}
-
-UOp bitcast_to(const UOp& u, DType t) { return make(Op::Bitcast, {u}, t.vec(u->dtype.lanes)); }
-UOp shift_left(const UOp& u, int64_t n) { return make(Op::Shl, {u, bits_number(u, n)}); }
-UOp shift_right(const UOp& u, int64_t n) { return make(Op::Shr, {u, bits_number(u, n)}); }
-UOp mask(const UOp& u, int64_t m) { return u & bits_number(u, m); }
-UOp either(const UOp& a, const UOp& b) { return make(Op::Xor, {make(Op::Xor, {a, b}), a & b}); }
-UOp equal(const UOp& a, const UOp& b) { return negate(make(Op::Ne, {a, b})); }
 
 // Bottom up, each node once: what `rule` makes is not offered to it again.
 UOp rewrite_once(const UOp& ast, const std::function<UOp(const UOp&)>& rule) {
@@ -172,34 +157,6 @@ UOp emulate_halves(const UOp& ast, const Target& target) {
   return simplify(memo.at(in_f32.get()));
 }
 
-// --- exp2 ---
-
-// 2^x = 2^i * 2^f with i the nearest integer. 2^f is its Taylor polynomial in f ln 2, whose first
-// omitted term is 5e-9 for |f| = 1/2; 2^i is built as bits, in two factors, so that subnormal
-// results are reached and 2^128 is infinity.
-UOp polynomial_exp2(const UOp& u) {
-  UOp x = u[0];
-  UOp low = number(x, -151);
-  UOp high = number(x, 129);
-  x = where(x < low, low, x);
-  x = where(high < x, high, x);
-  UOp magic = number(x, 12582912.0);  // 1.5 * 2^23: adding it rounds to an integer
-  UOp shifted = x + magic;
-  UOp i = shifted + number(x, -12582912.0);
-  UOp f = x + i * number(x, -1);
-  double coefficient[8] = {1};
-  for (int k = 1; k < 8; ++k) coefficient[k] = coefficient[k - 1] * M_LN2 / k;
-  UOp p = number(x, coefficient[7]);
-  for (int k = 6; k >= 0; --k) p = make(Op::MulAdd, {p, f, number(x, coefficient[k])});
-  UOp n = bitcast_to(shifted, i32) + bits_number(bitcast_to(shifted, i32), -0x4b400000);
-  UOp half = shift_right(n, 1);
-  UOp rest = n + half * bits_number(n, -1);
-  auto power = [](const UOp& e) {
-    return bitcast_to(shift_left(e + bits_number(e, 127), 23), f32);
-  };
-  return p * power(half) * power(rest);
-}
-
 // --- integers ---
 
 bool known_nonnegative(const UOp& u) { return u->lo >= 0 || is_unsigned(u->dtype); }
@@ -268,6 +225,21 @@ UOp maximum(const UOp& u) {
 
 // --- casts and bools ---
 
+const double* float_constant(const UOp& u) {
+  const UOp& c = u->op == Op::Stack && u->src.size() == 1 ? u[0] : u;
+  return c->op == Op::Const ? &c->get<Constant>().value.f : nullptr;
+}
+
+// A clamp that NaN does not pass, within (least, end): low < x ? (x < high ? x : high) : low.
+bool is_clamped(const UOp& u, double least, double end) {
+  if (u->op != Op::Where || u[1]->op != Op::Where) return false;
+  const UOp& inner = u[1];
+  const double* low = float_constant(u[2]);
+  const double* high = float_constant(inner[2]);
+  bool clamp = u[0] == (u[2] < inner[1]) && inner[0] == (inner[1] < inner[2]);
+  return clamp && low && high && *low > least && *high < end;
+}
+
 UOp float_to_integer(const UOp& u) {
   if (u->op != Op::Cast) return {};
   DType from = u[0]->dtype.scalar();
@@ -277,6 +249,7 @@ UOp float_to_integer(const UOp& u) {
   double low = is_unsigned(to) ? 0.0 : -std::exp2(bits - 1);
   double end = std::exp2(is_unsigned(to) ? bits : bits - 1);
   const UOp& x = u[0];
+  if (is_clamped(x, low, end)) return {};
   UOp inside = make(Op::And, {negate(x < number(x, low)), x < number(x, end)});
   UOp guarded = cast(where(inside, x, number(x, 0)), to);
   Interval limits = dtype_bounds(to);
@@ -341,8 +314,8 @@ UOp decompose(const UOp& ast, const Target& target) {
   if (target.interpreted) return ast;
   UOp result = emulate_halves(bools_as_bytes(ast), target);
   result = rewrite_once(result, [&](const UOp& u) -> UOp {
-    bool emulated = u->op == Op::Exp2 && u->dtype.kind == Kind::F32 && !target.native_exp2;
-    if (emulated) return polynomial_exp2(u);
+    UOp expanded = target.native_functions ? UOp() : expand_transcendental(u);
+    if (expanded) return expanded;
     if (u->op == Op::Max) return maximum(u);
     if (u->op == Op::Div || u->op == Op::Mod) return divide(u);
     if (u->op == Op::Bitcast && target.lanes == 1) return join_bytes(u);

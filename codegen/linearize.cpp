@@ -63,7 +63,7 @@ class Linearizer {
     });
   }
 
-  Linear run(const UOp& sink) {
+  LinearCode run(const UOp& sink) {
     scopes_.emplace_back();
     std::vector<UOp> loops = ranges_from(sink[0], 3);
     std::stable_sort(loops.begin(), loops.end(),
@@ -204,13 +204,15 @@ class Linearizer {
       UOp acc = make(Op::Acc, {emit(identity(op, u->dtype))}, next_acc_++);
       accs_[u.get()] = acc;
     }
+    for (const UOp& u : group) hoist(u[0], bits_of(loops));
+    // What was hoisted may have taken members of the group into its own loop.
+    std::erase_if(group, [&](const UOp& u) { return find(u); });
+    for (const UOp& u : group) linear_.code.push_back(accs_[u.get()]);
+    if (group.empty()) return;
     size_t open = 0;
     for (; open < loops.size(); ++open) {
       std::vector<UOp> inner(loops.begin() + int64_t(open), loops.end());
       for (const UOp& u : group) hoist(u[0], bits_of(inner));
-      if (open == 0) {
-        for (const UOp& u : group) linear_.code.push_back(accs_[u.get()]);
-      }
       open_loop(loops[open]);
     }
     for (const UOp& u : group) {
@@ -245,7 +247,7 @@ class Linearizer {
   }
 
   const Target& target_;
-  Linear linear_;
+  LinearCode linear_;
   std::vector<std::unordered_map<const Node*, UOp>> scopes_;
   std::unordered_map<const Node*, std::vector<const Node*>> reduces_in_;
   std::vector<UOp> reduces_;
@@ -255,9 +257,11 @@ class Linearizer {
 
 }  // namespace
 
-Linear linearize(const UOp& ast, const Target& target) { return Linearizer(ast, target).run(ast); }
+LinearCode linearize(const UOp& ast, const Target& target) {
+  return Linearizer(ast, target).run(ast);
+}
 
-std::string print(const Linear& linear) {
+std::string print(const LinearCode& linear) {
   std::unordered_map<const Node*, std::string> names;
   std::string text;
   int64_t n = 0;

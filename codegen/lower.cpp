@@ -38,7 +38,7 @@ constexpr Pass passes[] = {
 
 }  // namespace
 
-Linear lower(const UOp& ast, const Target& target, const PassTrace& trace) {
+LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace) {
   bool verifies = env_int("NIWAKI_VERIFY") > 0;
   UOp result = ast;
   for (const Pass& pass : passes) {
@@ -50,7 +50,7 @@ Linear lower(const UOp& ast, const Target& target, const PassTrace& trace) {
     if (trace) trace(pass.name, result);
   }
   // Ordered, with every loop closed.
-  Linear linear = linearize(result, target);
+  LinearCode linear = linearize(result, target);
   linear.work = kernel_work(ast);
   return linear;
 }

@@ -28,7 +28,7 @@ struct Move {
 std::string to_string(const Move& move);
 
 /// Linear code and how to launch it.
-struct Linear {
+struct LinearCode {
   std::vector<UOp> code;
   std::vector<UOp> params;
   std::vector<UOp> variables;
@@ -44,13 +44,13 @@ struct Linear {
 /// Called after each pass with its name and result.
 using PassTrace = std::function<void(const std::string& pass, const UOp& ast)>;
 
-Linear lower(const UOp& ast, const Target& target, const PassTrace& trace = {});
+LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace = {});
 
 /// The names of the graph passes, in order.
 std::vector<std::string> pass_names();
 
 /// Linear code as text, indented by loop.
-std::string print(const Linear& linear);
+std::string print(const LinearCode& linear);
 
 // --- the passes ---
 
@@ -80,7 +80,7 @@ void verify_bounds(const UOp& ast, const char* pass);
 
 /// Ordered code: every value in the outermost loop it can be in, reduces as loops around an
 /// accumulator, reduces over the same ranges in one loop (linearize.cpp).
-Linear linearize(const UOp& ast, const Target& target);
+LinearCode linearize(const UOp& ast, const Target& target);
 
 /// Estimated operations of a kernel at the greatest value of every variable (axes.cpp).
 double kernel_work(const UOp& ast);

@@ -9,14 +9,14 @@
 namespace niwaki {
 
 /// The program's text, with one function `name`, in the target's language.
-std::string render(const Linear& linear, const Target& target, const std::string& name);
+std::string render(const LinearCode& linear, const Target& target, const std::string& name);
 
 /// LLVM IR (render_llvm.cpp): void name(ptr buffers, ptr variables, i64 begin, i64 end), where
 /// buffers is an array of pointers in the order of the params, variables an array of i64 in the
-/// order of Linear::variables, and [begin, end) the part of the Parallel loop to run.
-std::string render_llvm(const Linear& linear, const std::string& name);
+/// order of LinearCode::variables, and [begin, end) the part of the Parallel loop to run.
+std::string render_llvm(const LinearCode& linear, const std::string& name);
 
 /// C, CUDA, Metal or OpenCL, by the row of the dialect table (render_c.cpp).
-std::string render_c(const Linear& linear, Language language, const std::string& name);
+std::string render_c(const LinearCode& linear, Language language, const std::string& name);
 
 }  // namespace niwaki

@@ -105,7 +105,7 @@ class Renderer {
  public:
   explicit Renderer(const Dialect& dialect) : dialect_(dialect) {}
 
-  std::string run(const Linear& linear, const std::string& name) {
+  std::string run(const LinearCode& linear, const std::string& name) {
     std::vector<Planned> planned = plan_phrases(linear.code);
     need(dialect_.prelude);
     for (const UOp& v : linear.variables) name_variable(v);
@@ -321,7 +321,7 @@ class Renderer {
     texts_[v.get()] = {"n_" + called};
   }
 
-  std::string function_head(const Linear& linear, const std::string& name) {
+  std::string function_head(const LinearCode& linear, const std::string& name) {
     std::set<const Node*> written;
     for (const UOp& u : linear.code) {
       if (u->op == Op::Store) written.insert(u[0].get());
@@ -363,7 +363,7 @@ class Renderer {
 
 }  // namespace
 
-std::string render_c(const Linear& linear, Language language, const std::string& name) {
+std::string render_c(const LinearCode& linear, Language language, const std::string& name) {
   return Renderer(dialect_of(language)).run(linear, name);
 }
 

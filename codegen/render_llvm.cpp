@@ -39,7 +39,7 @@ std::string literal(DType t, Value v) {
 
 class Renderer {
  public:
-  std::string run(const Linear& linear, const std::string& name) {
+  std::string run(const LinearCode& linear, const std::string& name) {
     for (const UOp& p : linear.params) {
       int64_t i = p->get<ParamInfo>().index;
       line("%at{} = getelementptr ptr, ptr %buffers, i64 {}", i, i);
@@ -317,7 +317,7 @@ class Renderer {
 
 }  // namespace
 
-std::string render_llvm(const Linear& linear, const std::string& name) {
+std::string render_llvm(const LinearCode& linear, const std::string& name) {
   return Renderer().run(linear, name);
 }
 

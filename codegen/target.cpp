@@ -15,7 +15,7 @@ const std::vector<Target>& targets() {
        .lanes = 8,
        .registers = 16,
        .native_f16 = true,
-       .native_exp2 = false},
+       .native_functions = false},
       {.name = "c", .language = Language::C},
       {.name = "cuda", .language = Language::Cuda, .grid = true},
       {.name = "metal", .language = Language::Metal, .grid = true},

@@ -101,6 +101,32 @@ Interval select(const Node& n) {
   return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)};
 }
 
+// The most that a quotient or remainder of a loop can be whose end is a product of the divisors and
+// more, as where a reshape splits what symbolic dims were multiplied to: r < x * d gives r / d <= x
+// - 1, and a d that is not 0, so that r % d <= d - 1.
+int64_t most_of_split(const Node& n) {
+  if (n.src[1]->op == Op::Const) return highest;
+  std::vector<UOp> divisors = {n.src[1]};
+  UOp loop = n.src[0];
+  for (; loop->op == Op::Div; loop = loop[0]) divisors.push_back(loop[1]);
+  if (loop->op != Op::Range || loop[0]->hi == highest) return highest;
+  DimFactors left = factors_of({loop[0]});
+  for (const UOp& d : divisors) {
+    const int64_t* c = const_int(d);
+    auto found = std::find(left.others.begin(), left.others.end(), d);
+    if (d->lo < 0) return highest;
+    if (found != left.others.end()) left.others.erase(found);
+    else if (c && *c > 0 && left.number % *c == 0) left.number /= *c;
+    else return highest;
+  }
+  if (n.op == Op::Mod) return std::max<int64_t>(n.src[1]->hi - 1, 0);
+  int64_t most = left.number;
+  for (const UOp& x : left.others) {
+    if (x->lo < 0 || __builtin_mul_overflow(most, x->hi, &most)) return highest;
+  }
+  return std::max<int64_t>(most - 1, 0);
+}
+
 Interval of_sources(const Node& n) {
   Interval all{highest, lowest};
   for (const UOp& s : n.src) all = {std::min(all.lo, s->lo), std::max(all.hi, s->hi)};
@@ -123,8 +149,13 @@ Interval unclamped(const Node& n) {
       return unless_wrapped(__int128(a.lo) + b.lo, __int128(a.hi) + b.hi);
     }
     case Op::Mul: return product(source(0), source(1));
-    case Op::Div: return quotient(source(0), source(1));
-    case Op::Mod: return remainder(source(0), source(1));
+    case Op::Div:
+    case Op::Mod: {
+      int64_t most = most_of_split(n);
+      bool divides = n.op == Op::Div;
+      Interval b = divides ? quotient(source(0), source(1)) : remainder(source(0), source(1));
+      return most < highest ? Interval{0, std::min(b.hi, most)} : b;
+    }
     case Op::Max: {
       Interval a = source(0);
       Interval b = source(1);

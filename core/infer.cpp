@@ -173,12 +173,12 @@ void infer_bitcast(Node& n) {
   auto [to_values, to_bytes] = block(to);
   if (from_bytes * to_values == to_bytes * from_values) return;
   check(!n.shape.empty(), "bitcast: a scalar {} has not the width of {}", name(from), name(to));
-  const int64_t* last = const_int(n.shape.back());
-  int64_t bytes = last ? *last / from_values * from_bytes : 0;
-  check(last && *last % from_values == 0 && bytes % to_bytes == 0,
+  DimFactors last = factors_of({n.shape.back()});
+  int64_t bytes = last.number / from_values * from_bytes;
+  check(last.number % from_values == 0 && bytes % to_bytes == 0,
         "bitcast: {} of {} do not divide into {}", expression(n.shape.back()), name(from),
         name(to));
-  n.shape.back() = index(bytes / to_bytes * to_values);
+  n.shape.back() = dim_mul(dim_product(last.others), index(bytes / to_bytes * to_values));
 }
 
 void infer_reduce(Node& n) {

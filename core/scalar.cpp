@@ -83,13 +83,16 @@ Value integer_op(Op op, DType t, const Value* x) {
   }
 }
 
+// What has no exact value is computed in f32 for smaller types on every device, and then rounded.
+double through_f32(DType t, double v) { return t.kind == Kind::F64 ? v : double(float(v)); }
+
 Value float_op(Op op, DType t, const Value* x) {
   double a = x[0].f;
   switch (op) {
     case Op::Sqrt: return Value::of(std::sqrt(a));
-    case Op::Exp2: return Value::of(std::exp2(a));
-    case Op::Log2: return Value::of(std::log2(a));
-    case Op::Sin: return Value::of(std::sin(a));
+    case Op::Exp2: return Value::of(through_f32(t, std::exp2(a)));
+    case Op::Log2: return Value::of(through_f32(t, std::log2(a)));
+    case Op::Sin: return Value::of(through_f32(t, std::sin(a)));
     default: break;
   }
   double b = x[1].f;

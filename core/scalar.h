@@ -8,8 +8,22 @@
 //  - floats follow IEEE 754 with round to nearest even; f16 and bf16 results are the f32 (or more
 //    precise) result rounded once; comparisons with NaN are false but for ne; max gives NaN when
 //    either operand is NaN;
+//  - arithmetic, sqrt and casts have one result, and devices give all its bits. exp2, log2 and sin
+//    of f32 are within 1 ulp of the true value on INTERP and CPU; of what tensors compose of them
+//    (ops/functions.cpp) exp, log, cos, tanh, erf and sigmoid are within 2 ulp, the others within
+//    4. Of f16 and bf16 they are the f32 result, rounded;
 //  - float to integer truncates toward zero, saturates, and takes NaN to 0; integer to integer
 //    wraps; anything to bool is x != 0.
+//
+// What is composed of these (ops/elementwise.cpp) means what it means in torch:
+//  - `/` of integers is their quotient in f32; floor_divide and `%` are those of the floor,
+//    div(.., "trunc") and fmod those of C, for floats too, where x % 0 is NaN; round takes ties to
+//    even, and it, floor, ceil and trunc keep -0;
+//  - pow is C's: 1 to any power is 1, and so is anything to the power 0, NaN included; of integers
+//    it wraps, and below 0 it is the truncated quotient, with 0 for 1 / 0;
+//  - sign(NaN) is 0; relu and clip leave NaN; isclose is true for equal infinities;
+//  - equal operands of a maximum or minimum get half of the gradient each.
+// Where torch raises or leaves open, here is a value: integers divided by 0, shifts out of range.
 #pragma once
 
 #include <cstdint>

@@ -47,8 +47,6 @@ using Rule = Parts (*)(const Step& s);
 // One gradient for each of the inputs, null where none arrived.
 std::vector<UOp> walk(const UOp& output, const UOp& upstream, const std::vector<UOp>& inputs);
 
-Dims dims_of(const Shape& shape) { return Dims(shape.begin(), shape.end()); }
-
 Tensor sum_over(const Tensor& x, const Axes& axes) { return axes.empty() ? x : x.sum(axes, true); }
 
 Parts permute(const Step& s) {
@@ -249,7 +247,7 @@ void check_input(const UOp& u, size_t i) {
 
 }  // namespace
 
-std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& inputs, Here) {
   check(is_const(dim_product(loss.shape()), 1),
         "gradient: the loss of shape {} is not one number, take its sum()",
         to_string(loss.shape()));
@@ -257,7 +255,7 @@ std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& inpu
 }
 
 std::vector<Tensor> gradient(const Tensor& output, const Tensor& upstream,
-                             const std::vector<Tensor>& inputs) {
+                             const std::vector<Tensor>& inputs, Here) {
   check(is_float(output.dtype()), "gradient: what is differentiated is of {}, not of floats",
         name(output.dtype()));
   check(upstream.shape() == output.shape() && upstream.dtype() == output.dtype(),
@@ -283,7 +281,7 @@ std::optional<bool> differentiable(Op op) {
   return row->rule != none;
 }
 
-Tensor Tensor::detach() const {
+Tensor Tensor::detach(Here) const {
   return is_float(dtype()) ? bitcast(unsigned_of_same_width(dtype())).bitcast(dtype()) : *this;
 }
 

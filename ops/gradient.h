@@ -12,11 +12,11 @@ namespace niwaki {
 
 /// d loss / d input for each input, in its shape and dtype; zeros where the loss does not depend on
 /// it. Error unless the loss is one float and the inputs are floats computed from a buffer.
-std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& inputs);
+std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& inputs, Here = {});
 
 /// The vector-Jacobian product: the gradients of (output * upstream).sum(), upstream held constant.
 std::vector<Tensor> gradient(const Tensor& output, const Tensor& upstream,
-                             const std::vector<Tensor>& inputs);
+                             const std::vector<Tensor>& inputs, Here = {});
 
 /// Whether gradients flow through `op`; nothing for an op without a row in the table of rules.
 std::optional<bool> differentiable(Op op);

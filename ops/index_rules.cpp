@@ -111,6 +111,23 @@ UOp split_divisible(const UOp& u, bool remainder) {
   UOp left = rest.to_uop(t);
   if (!never_wraps(quotient) || !never_wraps(left)) return {};
 
+  // Modulo c a factor is also what it lacks of the nearest multiple of c: where that makes the rest
+  // small, (10 x + y) / 9 is x, and (8 x + y) % 9 is y - x or 9 more.
+  LinearForm near_whole = whole;
+  LinearForm near_rest = rest;
+  for (LinearForm::Term& term : near_rest.terms) {
+    int64_t times = term.factor / c + (term.factor % c > c / 2) - (term.factor % c < -(c / 2));
+    if (times != 0) near_whole.terms.push_back({term.node, times});
+    term.factor = wrapping_add(term.factor, wrapping_mul(0 - times, c));
+  }
+  UOp close = near_rest.to_uop(t);
+  bool nearer = near_whole.terms.size() > whole.terms.size() && never_wraps(close);
+  if (nearer && close->lo > -c && close->hi < c) {
+    UOp times = near_whole.to_uop(t);
+    if (remainder) return close->lo >= 0 ? close : close % u[1];
+    if (never_wraps(times)) return close->lo >= 0 ? times : times + close / u[1];
+  }
+
   // Some factor g of c divides all terms but a remainder in [0, g), which cannot carry.
   std::vector<int64_t> candidates;
   for (const LinearForm::Term& term : rest.terms) {
@@ -144,6 +161,17 @@ UOp constant_by_bounds(const Match& m) {
   if (!scalar || !is_elementwise(u->op) || u->lo != u->hi) return {};
   if (is_float(u->dtype) || u->dtype.kind == Kind::U64) return {};
   return constant(u->dtype, Value::of(u->lo));
+}
+
+// A remainder below d, where x is below the divisor and what wraps around is not below d: then x
+// lies in [0, d) itself.
+UOp less_without_wrapping(const Match& m) {
+  const UOp& x = m['x'];
+  int64_t c = *const_int(m['c']);
+  int64_t d = *const_int(m['d']);
+  if (c <= 0 || x->lo <= -c || x->lo >= 0 || x->hi >= c || x->lo + c < d) return {};
+  UOp inside = negate(x < 0);
+  return x->hi < d ? inside : inside & (x < m['d']);
 }
 
 UOp zero(const Match& m) {
@@ -211,6 +239,7 @@ const Rules& index_rules() {
     {(x % c) / d, (x / d) % (c / d), c > 0 && d > 0 && c % d == 0},
     {x + c < d, x < d - c, small_x && small_c && small_d},
     {x * c < d, x < (d + c - 1) / c, c > 0 && small_x && small_c && small_d},
+    {x % c < d, less_without_wrapping},
     {x / c, [](const Match& m) { return split_divisible(m.root, false); }},
     {x % c, [](const Match& m) { return split_divisible(m.root, true); }},
   });

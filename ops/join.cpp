@@ -9,7 +9,7 @@ DType number_dtype(DType t) { return t.packed ? f32 : t; }
 
 }  // namespace
 
-Tensor cat(const std::vector<Tensor>& parts, int64_t axis) {
+Tensor cat(const std::vector<Tensor>& parts, int64_t axis, Here) {
   check(!parts.empty(), "cat: no tensors");
   const Tensor& first = parts[0];
   int64_t at = axis < 0 ? axis + first.rank() : axis;
@@ -43,6 +43,54 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t axis) {
     start = end;
   }
   return joined;
+}
+
+Tensor stack(const std::vector<Tensor>& parts, int64_t axis, Here) {
+  check(!parts.empty(), "stack: no tensors");
+  std::vector<Tensor> rows;
+  for (const Tensor& part : parts) {
+    check(part.shape() == parts[0].shape(), "stack: shapes differ: {} and {}",
+          to_string(parts[0].shape()), to_string(part.shape()));
+    rows.push_back(part.unsqueeze(axis));
+  }
+  return cat(rows, axis);
+}
+
+Tensor Tensor::repeat(Dims times, Here) const {
+  check(int64_t(times.size()) >= rank(), "repeat: {} times for the shape {}", times.size(),
+        to_string(shape()));
+  Dims apart;
+  Dims repeated;
+  Dims joined;
+  for (size_t i = 0; i < times.size(); ++i) {
+    const UOp& n = times[i].uop;
+    check(n->lo >= 0, "repeat: a negative number of times: {}", expression(n));
+    size_t added = times.size() - size_t(rank());
+    UOp dim = i < added ? index(1) : shape()[i - added];
+    apart.insert(apart.end(), {Dim(1), Dim(dim)});
+    repeated.insert(repeated.end(), {Dim(n), Dim(dim)});
+    joined.push_back(Dim(dim_mul(n, dim)));
+  }
+  return reshape(apart).expand(repeated).reshape(joined);
+}
+
+Tensor Tensor::tile(Dims times, Here) const {
+  while (int64_t(times.size()) < rank()) times.insert(times.begin(), Dim(1));
+  return repeat(times);
+}
+
+Tensor Tensor::repeat_interleave(Dim times, int64_t axis, Here) const {
+  check(times.uop->lo >= 0, "repeat_interleave: a negative number of times: {}",
+        expression(times.uop));
+  int64_t at = axis_of(axis);
+  Tensor x = unsqueeze(at + 1);
+  Dims dims = dims_of(x.shape());
+  dims[size_t(at) + 1] = times;
+  return x.expand(dims).flatten(at, at + 1);
+}
+
+Tensor Tensor::repeat_interleave(Dim times, Here) const {
+  return flatten().repeat_interleave(times, 0);
 }
 
 }  // namespace niwaki

@@ -167,7 +167,7 @@ Optimizer muon(std::vector<Tensor> parameters, MuonOptions o) {
             double rows = double(dim_max(matrix.dim(0)));
             double columns = double(dim_max(matrix.dim(1)));
             double scale = std::sqrt(std::max(1.0, rows / columns));
-            Dims shape(m.w.shape().begin(), m.w.shape().end());
+            Dims shape = dims_of(m.w.shape());
             Tensor direction = orthogonalize(matrix, o.iterations).reshape(shape) * scale;
             return m.w * (Tensor(1.0) - m.rate * o.weight_decay) - direction * m.rate;
           }};

@@ -77,7 +77,7 @@ struct AdamOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   /// 0 for adam and 0.01 for adamw, unless given.
-  std::optional<double> weight_decay;
+  std::optional<double> weight_decay = {};
 };
 /// Adam (Kingma, Ba 2015, arXiv 1412.6980); the weight decay is added to the gradient.
 Optimizer adam(std::vector<Tensor> parameters, AdamOptions options = {});

@@ -10,8 +10,6 @@
 namespace niwaki {
 namespace {
 
-Dims dims_of(const Shape& shape) { return Dims(shape.begin(), shape.end()); }
-
 Dims dims_of(const std::vector<int64_t>& shape) { return Dims(shape.begin(), shape.end()); }
 
 Tensor element(const Tensor& list, int64_t i) { return list.narrow(0, i, 1).reshape({}); }
@@ -72,7 +70,7 @@ Fans fans_of(const char* what, const std::vector<int64_t>& shape) {
 
 }  // namespace
 
-Words threefry(const Words& key, const Words& counter) {
+Words threefry(const Words& key, const Words& counter, Here) {
   static constexpr int64_t rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
   const Tensor keys[3] = {key.a, key.b, key.a ^ key.b ^ 0x1bd11bda};
   Tensor a = counter.a + keys[0];
@@ -94,7 +92,7 @@ Random::Random(uint64_t seed)
 Random::Random(const Tensor& key) : Random(words_of(key)) {}
 
 // No draw has the number of which the other streams are made.
-Random Random::fold(const Tensor& number) const {
+Random Random::fold(const Tensor& number, Here) const {
   check(is_integer(number.dtype()) && number.rank() == 0,
         "random: fold of {} {}: give an integer scalar", name(number.dtype()),
         to_string(number.shape()));
@@ -115,9 +113,9 @@ Words Random::blocks(const Dims& shape) {
   return threefry(key_, {at.cast(u32), (at >> 32).cast(u32) + draw});
 }
 
-Tensor Random::bits(Dims shape) { return blocks(shape).a; }
+Tensor Random::bits(Dims shape, Here) { return blocks(shape).a; }
 
-Tensor Random::uniform(Dims shape, double lo, double hi, DType t) {
+Tensor Random::uniform(Dims shape, double lo, double hi, DType t, Here) {
   check(is_float(t), "uniform: numbers of {}: give a float dtype", name(t));
   double low = value_of(t, lo).f;
   double high = value_of(t, hi).f;
@@ -133,7 +131,7 @@ Tensor Random::uniform(Dims shape, double lo, double hi, DType t) {
   return where(scaled < high, scaled, low);
 }
 
-Tensor Random::normal(Dims shape, double mean, double std, DType t) {
+Tensor Random::normal(Dims shape, double mean, double std, DType t, Here) {
   check(is_float(t), "normal: numbers of {}: give a float dtype", name(t));
   check(std >= 0 && std::isfinite(std) && std::isfinite(mean),
         "normal: mean {} and standard deviation {}: give finite numbers, the second not negative",
@@ -147,7 +145,7 @@ Tensor Random::normal(Dims shape, double mean, double std, DType t) {
 
 // The product of 64 random bits and the number of values n, of which the upper 64 bits are in
 // [0, n) (Lemire 2019, arXiv 1805.10941), each for floor or ceil of 2^64 / n of the inputs.
-Tensor Random::integers(Dims shape, int64_t lo, int64_t hi, DType t) {
+Tensor Random::integers(Dims shape, int64_t lo, int64_t hi, DType t, Here) {
   check(is_integer(t), "integers: numbers of {}: give an integer dtype", name(t));
   Interval all = dtype_bounds(t);
   int64_t least = is_unsigned(t) ? 0 : all.lo;
@@ -162,18 +160,18 @@ Tensor Random::integers(Dims shape, int64_t lo, int64_t hi, DType t) {
   return (upper.cast(i64) + Tensor(index(lo))).cast(t);
 }
 
-Tensor Random::permutation(Dim n) { return order_of(wide(blocks({n}))); }
+Tensor Random::permutation(Dim n, Here) { return order_of(wide(blocks({n}))); }
 
-Tensor Random::bernoulli(const Tensor& p) {
+Tensor Random::bernoulli(const Tensor& p, Here) {
   return uniform(dims_of(p.shape()), 0, 1, p.dtype() == f64 ? f64 : f32) < p;
 }
 
-Tensor Random::bernoulli(Dims shape, double p) {
+Tensor Random::bernoulli(Dims shape, double p, Here) {
   check(p >= 0 && p <= 1, "bernoulli: the probability {} is not in [0, 1]", p);
   return bernoulli(Tensor::full(std::move(shape), p));
 }
 
-Tensor Random::multinomial(const Tensor& weights, int64_t n, bool replacement) {
+Tensor Random::multinomial(const Tensor& weights, int64_t n, bool replacement, Here) {
   check(weights.rank() == 1 || weights.rank() == 2,
         "multinomial: the weights {} are not [k] or [m, k]", to_string(weights.shape()));
   const int64_t* k = const_int(weights.dim(-1));
@@ -195,35 +193,35 @@ Tensor Random::multinomial(const Tensor& weights, int64_t n, bool replacement) {
   return (sums.unsqueeze(-2) <= chosen.unsqueeze(-1)).sum({-1});
 }
 
-Tensor Random::kaiming_uniform(std::vector<int64_t> shape, double a, DType t) {
+Tensor Random::kaiming_uniform(std::vector<int64_t> shape, double a, DType t, Here) {
   double bound = std::sqrt(6 / ((1 + a * a) * fans_of("kaiming_uniform", shape).in));
   return uniform(dims_of(shape), -bound, bound, t);
 }
 
-Tensor Random::kaiming_normal(std::vector<int64_t> shape, double a, DType t) {
+Tensor Random::kaiming_normal(std::vector<int64_t> shape, double a, DType t, Here) {
   double std = std::sqrt(2 / ((1 + a * a) * fans_of("kaiming_normal", shape).in));
   return normal(dims_of(shape), 0, std, t);
 }
 
-Tensor Random::glorot_uniform(std::vector<int64_t> shape, DType t) {
+Tensor Random::glorot_uniform(std::vector<int64_t> shape, DType t, Here) {
   Fans fans = fans_of("glorot_uniform", shape);
   double bound = std::sqrt(6 / (fans.in + fans.out));
   return uniform(dims_of(shape), -bound, bound, t);
 }
 
-Tensor Random::glorot_normal(std::vector<int64_t> shape, DType t) {
+Tensor Random::glorot_normal(std::vector<int64_t> shape, DType t, Here) {
   Fans fans = fans_of("glorot_normal", shape);
   return normal(dims_of(shape), 0, std::sqrt(2 / (fans.in + fans.out)), t);
 }
 
-Tensor Random::scaled_uniform(std::vector<int64_t> shape, DType t) {
+Tensor Random::scaled_uniform(std::vector<int64_t> shape, DType t, Here) {
   double size = 1;
   for (int64_t dim : shape) size *= double(std::max<int64_t>(dim, 1));
   double bound = 1 / std::sqrt(size);
   return uniform(dims_of(shape), -bound, bound, t);
 }
 
-Tensor dropout(const Tensor& x, double p, Random& random) {
+Tensor dropout(const Tensor& x, double p, Random& random, Here) {
   check(p >= 0 && p <= 1, "dropout: the probability {} is not in [0, 1]", p);
   if (p == 0) return x;
   Dims shape = dims_of(x.shape());

@@ -23,7 +23,7 @@ using Function = void (*)(void* const* buffers, const int64_t* variables, int64_
 
 class CpuProgram : public Program {
  public:
-  CpuProgram(Function function, const Linear& linear, std::unique_ptr<Pool>& pool)
+  CpuProgram(Function function, const LinearCode& linear, std::unique_ptr<Pool>& pool)
       : function_(function),
         variables_(linear.variables),
         parallel_(linear.parallel),
@@ -54,7 +54,7 @@ class CpuDevice : public Device {
     set_threads(env_int("NIWAKI_THREADS"));
   }
 
-  std::shared_ptr<Program> compile(const Linear& linear) override {
+  std::shared_ptr<Program> compile(const LinearCode& linear) override {
     std::string key = ProgramCache::key(render(linear, target(), "kernel") + jit_->machine());
     std::string name = "kernel_" + key;
     std::string ir = render(linear, target(), name);
@@ -69,7 +69,7 @@ class CpuDevice : public Device {
     return std::make_shared<CpuProgram>(known->second, linear, pool_);
   }
 
-  std::string assembly(const Linear& linear) override {
+  std::string assembly(const LinearCode& linear) override {
     return jit_->assembly(render(linear, target(), "kernel"));
   }
 

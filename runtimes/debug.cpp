@@ -32,7 +32,7 @@ void report_kernel(const Kernel& kernel, Device& device) {
   RewriteTrace trace;
   UOp before = kernel.ast;
   if (level >= 6) show("schedule", print(before));
-  Linear linear = lower(kernel.ast, target, [&](const std::string& pass, const UOp& ast) {
+  LinearCode linear = lower(kernel.ast, target, [&](const std::string& pass, const UOp& ast) {
     if (level >= 6) show(pass, ast == before ? "unchanged" : print(ast));
     before = ast;
   });

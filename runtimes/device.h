@@ -20,7 +20,7 @@ class Program {
  public:
   virtual ~Program() = default;
   /// Runs the kernel on buffers in the order of its params, with values for its variables in the
-  /// order of Linear::variables; returns when it is done.
+  /// order of LinearCode::variables; returns when it is done.
   virtual void launch(std::span<void* const> buffers, std::span<const int64_t> variables) = 0;
 };
 
@@ -32,9 +32,9 @@ class Device {
 
   const std::string& name() const { return name_; }
   const Target& target() const { return target_; }
-  virtual std::shared_ptr<Program> compile(const Linear& linear) = 0;
+  virtual std::shared_ptr<Program> compile(const LinearCode& linear) = 0;
   /// The machine's text for a kernel, to look at; empty where there is none.
-  virtual std::string assembly(const Linear&) { return {}; }
+  virtual std::string assembly(const LinearCode&) { return {}; }
   /// Threads that a launch is spread over.
   virtual int64_t threads() const { return 1; }
   virtual void set_threads(int64_t) {}

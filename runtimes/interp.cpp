@@ -27,7 +27,7 @@ struct Instruction {
 
 class InterpProgram : public Program {
  public:
-  explicit InterpProgram(const Linear& linear) {
+  explicit InterpProgram(const LinearCode& linear) {
     for (const UOp& v : linear.variables) variables_.push_back(reg(v));
     std::vector<size_t> open;
     for (const UOp& u : linear.code) {
@@ -164,7 +164,7 @@ class InterpProgram : public Program {
 class InterpDevice : public Device {
  public:
   InterpDevice() : Device("INTERP", target_of("interp")) {}
-  std::shared_ptr<Program> compile(const Linear& linear) override {
+  std::shared_ptr<Program> compile(const LinearCode& linear) override {
     return std::make_shared<InterpProgram>(linear);
   }
 };

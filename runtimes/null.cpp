@@ -18,7 +18,7 @@ class NullProgram : public Program {
 class NullDevice : public Device {
  public:
   explicit NullDevice(const std::string& target) : Device("NULL", target_of(target)) {}
-  std::shared_ptr<Program> compile(const Linear& linear) override {
+  std::shared_ptr<Program> compile(const LinearCode& linear) override {
     if (!target().interpreted) render(linear, target(), "kernel");
     return std::make_shared<NullProgram>();
   }

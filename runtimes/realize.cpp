@@ -35,10 +35,48 @@ const Compiled& compile(const Kernel& kernel, Device& device) {
   Compiled& entry = programs(device)[kernel.ast.get()];
   if (!entry.program) {
     report_kernel(kernel, device);
-    Linear linear = lower(kernel.ast, device.target());
+    LinearCode linear = lower(kernel.ast, device.target());
     entry = {kernel.ast, device.compile(linear), linear.variables};
   }
   return entry;
+}
+
+std::string names_of(const std::vector<UOp>& symbols) {
+  std::string names;
+  for (const UOp& v : symbols) names += (names.empty() ? "" : ", ") + v->get<Symbol>().name;
+  return names.empty() ? "none" : names;
+}
+
+int64_t bound_value(const UOp& variable, const Bindings& bindings) {
+  const Symbol& s = variable->get<Symbol>();
+  auto found = std::find_if(bindings.begin(), bindings.end(),
+                            [&](const auto& b) { return b.first == s.name; });
+  check(found != bindings.end(), "replay: the variable {} in [{}, {}] was given no value", s.name,
+        s.min, s.max);
+  check(found->second >= s.min && found->second <= s.max, "replay: {} = {} is not in [{}, {}]",
+        s.name, found->second, s.min, s.max);
+  return found->second;
+}
+
+// A dim where the variables have these values.
+UOp dim_at(const UOp& dim, const Bindings& bindings) {
+  std::vector<UOp> variables;
+  std::vector<int64_t> values;
+  for (const UOp& u : toposort(dim)) {
+    if (u->op != Op::Variable) continue;
+    variables.push_back(u);
+    values.push_back(bound_value(u, bindings));
+  }
+  return index(evaluate_dim(dim, variables, values));
+}
+
+// The part of a buffer that a value fills whose symbolic dims are less than the greatest.
+Tensor part_of(const BufferRef& b, const Shape& shape) {
+  Tensor part(buffer(b));
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (part.shape()[i] != shape[i]) part = part.narrow(int64_t(i), 0, Dim(shape[i]));
+  }
+  return part;
 }
 
 }  // namespace
@@ -48,7 +86,11 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
   std::vector<UOp> roots;
   for (const Tensor& t : outputs) roots.push_back(t.dtype().packed ? t.cast(f32).uop() : t.uop());
   schedule_ = niwaki::schedule(roots);
-  note_rests(roots);
+  for (const UOp& root : roots) shapes_.push_back(root->shape);
+  for (const UOp& u : toposort(make(Op::Sink, roots))) {
+    if (u->op == Op::Variable) number_of(u);
+    if (u->op == Op::Shrink) note_rests(u);
+  }
   for (const BufferRef& b : schedule_.outputs) {
     if (!b->data) give_memory(*b);
   }
@@ -60,8 +102,7 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
   report_device(device, schedule_.kernels.size());
   for (const Kernel& kernel : schedule_.kernels) {
     const Compiled& compiled = compile(kernel, device);
-    Launch launch{compiled.program, {}, {}};
-    for (const BufferRef& b : kernel.args) launch.buffers.push_back(b->data);
+    Launch launch{compiled.program, {}};
     for (const UOp& v : compiled.variables) launch.variables.push_back(number_of(v));
     launches_.push_back(std::move(launch));
     if (progress) progress(n_kernels(), int64_t(schedule_.kernels.size()));
@@ -75,17 +116,11 @@ size_t Replay::number_of(const UOp& variable) {
   return number;
 }
 
-void Replay::note_rests(const std::vector<UOp>& roots) {
-  for (const UOp& u : toposort(make(Op::Sink, roots))) {
-    if (u->op != Op::Shrink) continue;
-    for (size_t i = 0; i < u->shape.size(); ++i) {
-      UOp rest = simplify(dim_sub(dim_sub(u[0]->shape[i], u[1 + 2 * i]), u->shape[i]));
-      if (rest->lo >= 0) continue;
-      rests_.push_back({rest, u, i});
-      for (const UOp& v : toposort(rest)) {
-        if (v->op == Op::Variable) number_of(v);
-      }
-    }
+void Replay::note_rests(const UOp& shrink) {
+  for (size_t i = 0; i < shrink->shape.size(); ++i) {
+    UOp rest = dim_sub(dim_sub(shrink[0]->shape[i], shrink[1 + 2 * i]), shrink->shape[i]);
+    rest = simplify(rest);
+    if (rest->lo < 0) rests_.push_back({rest, shrink, i});
   }
 }
 
@@ -103,33 +138,46 @@ void Replay::check_rests(const std::vector<int64_t>& values) const {
   }
 }
 
-void Replay::run(const Bindings& bindings) {
-  std::vector<int64_t> values(symbols_.size());
-  for (size_t i = 0; i < symbols_.size(); ++i) {
-    const Symbol& s = symbols_[i]->get<Symbol>();
-    auto found = std::find_if(bindings.begin(), bindings.end(),
-                              [&](const auto& b) { return b.first == s.name; });
-    check(found != bindings.end(), "replay: the variable {} in [{}, {}] was given no value", s.name,
-          s.min, s.max);
-    check(found->second >= s.min && found->second <= s.max, "replay: {} = {} is not in [{}, {}]",
-          s.name, found->second, s.min, s.max);
-    values[i] = found->second;
+std::vector<int64_t> Replay::values_of(const Bindings& bindings) const {
+  std::vector<int64_t> values;
+  for (const UOp& v : symbols_) values.push_back(bound_value(v, bindings));
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    const std::string& name = bindings[i].first;
+    bool known = std::any_of(symbols_.begin(), symbols_.end(),
+                             [&](const UOp& v) { return v->get<Symbol>().name == name; });
+    if (!known) fail("replay: no variable {}: the graph has {}", name, names_of(symbols_));
+    for (size_t j = 0; j < i; ++j) {
+      check(bindings[j].first != name, "replay: the variable {} was given two values", name);
+    }
   }
+  return values;
+}
+
+void Replay::run(const Bindings& bindings) {
+  std::vector<int64_t> values = values_of(bindings);
   check_rests(values);
+  for (const Kernel& kernel : schedule_.kernels) {
+    for (const BufferRef& b : kernel.args) {
+      if (!b->data) fail("replay: a buffer of {} has no memory", name(b->dtype));
+    }
+  }
+  std::vector<void*> memory;
   std::vector<int64_t> chosen;
   bool debug = env_int("NIWAKI_DEBUG") >= 2;
-  for (const Launch& launch : launches_) {
+  for (size_t i = 0; i < launches_.size(); ++i) {
+    const Launch& launch = launches_[i];
+    memory.clear();
+    for (const BufferRef& b : schedule_.kernels[i].args) memory.push_back(b->data);
     chosen.clear();
     for (size_t v : launch.variables) chosen.push_back(values[v]);
     if (!debug) {
-      launch.program->launch(launch.buffers, chosen);
+      launch.program->launch(memory, chosen);
       continue;
     }
     auto start = std::chrono::steady_clock::now();
-    launch.program->launch(launch.buffers, chosen);
+    launch.program->launch(memory, chosen);
     std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    size_t at = size_t(&launch - launches_.data());
-    report_launch(at, schedule_.kernels[at], spent.count());
+    report_launch(i, schedule_.kernels[i], spent.count());
   }
 }
 
@@ -139,14 +187,18 @@ std::set<const Program*> Replay::programs() const {
   return distinct;
 }
 
-Tensor Replay::tensor(size_t i) const { return Tensor(buffer(schedule_.outputs[i])); }
+Tensor Replay::tensor(size_t i) const { return part_of(schedule_.outputs[i], shapes_[i]); }
 
 std::vector<Tensor> realize(const std::vector<Tensor>& tensors, const Bindings& bindings,
                             Device& device) {
   Replay replay(tensors, device);
   replay.run(bindings);
   std::vector<Tensor> results;
-  for (size_t i = 0; i < tensors.size(); ++i) results.push_back(replay.tensor(i));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    Shape shape;
+    for (const UOp& dim : tensors[i].shape()) shape.push_back(dim_at(dim, bindings));
+    results.push_back(part_of(replay.schedule().outputs[i], shape));
+  }
   return results;
 }
 

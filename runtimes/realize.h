@@ -20,20 +20,23 @@ namespace niwaki {
 /// Values for the variables of a graph, by name.
 using Bindings = std::vector<std::pair<std::string, int64_t>>;
 
-/// A captured computation. Its outputs are its own buffers: a launch overwrites them.
+/// A captured computation: its graph, with the numbers that C++ knew when it was built as
+/// constants. Its outputs are its own buffers, which a launch overwrites, but for one that is a
+/// buffer or an assign, and is not written over afterwards: that is the buffer itself.
 class Replay {
  public:
   /// Schedules and compiles; nothing runs. `progress` is called with kernels done and in all.
   Replay(const std::vector<Tensor>& outputs, Device& device,
          const std::function<void(int64_t, int64_t)>& progress = {});
 
-  /// Launches all kernels. Error naming a variable that is missing or out of its bounds, or a
-  /// shrink that leaves its source where the variables have these values.
+  /// Launches all kernels on the memory that the inputs have now. Error naming a variable that is
+  /// missing, unknown, given twice or out of its bounds, an input without memory, or a shrink that
+  /// leaves its source where the variables have these values.
   void run(const Bindings& bindings = {});
 
   /// The buffer of output `i`, with the greatest size of symbolic dims.
   const Buffer& output(size_t i) const { return *schedule_.outputs[i]; }
-  /// Output `i` as a tensor over its buffer.
+  /// Output `i` in its shape, symbolic dims included: what the last launch left in its buffer.
   Tensor tensor(size_t i) const;
 
   int64_t n_kernels() const { return int64_t(launches_.size()); }
@@ -45,7 +48,6 @@ class Replay {
  private:
   struct Launch {
     std::shared_ptr<Program> program;
-    std::vector<void*> buffers;
     std::vector<size_t> variables;
   };
   // Elements that a shrink leaves behind its end, which could be less than none.
@@ -54,18 +56,21 @@ class Replay {
     UOp shrink;
     size_t axis;
   };
-  void note_rests(const std::vector<UOp>& roots);
+  void note_rests(const UOp& shrink);
+  std::vector<int64_t> values_of(const Bindings& bindings) const;
   void check_rests(const std::vector<int64_t>& values) const;
   size_t number_of(const UOp& variable);
 
   Schedule schedule_;
+  std::vector<Shape> shapes_;
   std::vector<Rest> rests_;
   std::shared_ptr<void> arena_;
   std::vector<UOp> symbols_;
   std::vector<Launch> launches_;
 };
 
-/// The tensors computed, each over a buffer that holds its values.
+/// The tensors computed, each over a buffer that holds its values; symbolic dims have the size that
+/// they have where the variables have these values.
 std::vector<Tensor> realize(const std::vector<Tensor>& tensors, const Bindings& bindings = {},
                             Device& device = default_device());
 Tensor realize(const Tensor& tensor, const Bindings& bindings = {},

@@ -17,6 +17,7 @@
 // Rejected: closed forms of sums of polynomials (nothing asks for them), and splitting loops at
 // the ends of the interval (a sum of data costs its loop anyhow).
 #include <cmath>
+#include <unordered_map>
 
 #include "core/bounds.h"
 #include "core/rewrite.h"
@@ -157,20 +158,22 @@ Solution solve(const UOp& cond, const UOp& r) {
   return {{}, {}, (rest * -1.0) / index(-k) + 1.0, {}};
 }
 
-// f with r replaced by i, every load that r reached guarded.
-UOp at_position(const UOp& f, const UOp& r, const UOp& position, const UOp& valid) {
-  UOp guarded = graph_rewrite(f, [&](const UOp& u) -> UOp {
-    if (u->op != Op::Load || !(u->ranges & r->ranges)) return {};
-    std::vector<UOp> src = u->src;
-    if (src.size() == 3) {
-      if (src[2] == valid || (src[2]->op == Op::And && src[2][1] == valid)) return {};
-      src[2] = src[2] & valid;
-    } else {
-      src.push_back(valid);
+// f with r replaced by i, every load that r reached guarded where a guard is given. What does not
+// depend on r is left alone: a reduce in it, as one in i, may have a loop of r's number itself.
+UOp at_position(const UOp& f, const UOp& r, const UOp& position, const UOp& valid = {}) {
+  std::unordered_map<const Node*, UOp> placed = {{r.get(), position}};
+  auto at = [&](const UOp& u) { return u->ranges & r->ranges ? placed.at(u.get()) : u; };
+  for (const UOp& u : toposort(f)) {
+    if (u == r || !(u->ranges & r->ranges)) continue;
+    std::vector<UOp> src;
+    for (const UOp& s : u->src) src.push_back(at(s));
+    if (valid && u->op == Op::Load) {
+      if (src.size() == 3) src[2] = src[2] & valid;
+      else src.push_back(valid);
     }
-    return make(Op::Load, std::move(src));
-  });
-  return substitute(guarded, {{r, position}});
+    placed[u.get()] = with_sources(u, std::move(src));
+  }
+  return at(f);
 }
 
 // Whether a loop inside of f has the number of one that the position depends on.
@@ -186,7 +189,7 @@ bool captures(const UOp& f, const UOp& r, const UOp& position) {
 UOp one_term(const UOp& body, const UOp& r, const UOp& position) {
   UOp zero = index(0);
   UOp valid = simplify(negate(position < zero) & (position < r[0]));
-  if (is_const(valid, 1)) return substitute(body, {{r, position}});
+  if (is_const(valid, 1)) return at_position(body, r, position);
   return where(valid, at_position(body, r, position, valid), constant(body->dtype, 0));
 }
 

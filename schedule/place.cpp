@@ -212,6 +212,8 @@ class Placement {
     for (const Use& use : uses) total += evaluations(use);
     double size = size_of(u->shape);
     if ((total - size) * e.work <= store_cost * size + kernel_cost) return "";
+    // A store and a load would cost more than a quarter of the work done twice.
+    if (total < 1.25 * size) return "";
     return fmt::format("inlined it would be computed {:.3g} times for {:.3g} values", total, size);
   }
 

@@ -16,7 +16,11 @@
 namespace niwaki {
 namespace {
 
-UOp both(const UOp& a, const UOp& b) { return !a ? b : !b ? a : a == b ? a : a & b; }
+// Both conditions, null standing for true.
+UOp both(const UOp& a, const UOp& b) {
+  if (!a || is_const(a, 1)) return b && is_const(b, 1) ? UOp() : b;
+  return !b || is_const(b, 1) || a == b ? a : a & b;
+}
 
 // Groups of dims on both sides with equal products are split alone, so that dims which the reshape
 // leaves as they are, symbolic ones above all, pass through untouched.
@@ -58,6 +62,18 @@ UOp flip_index(const UOp& dim, const UOp& at) {
   return simplify(dim_add(dim, index(-1)) + at * index(-1));
 }
 
+// Where the remainder x % c is below `end` and an x below 0 would give more, x is not below 0:
+// there x % c is x, and x / c is 0. So the gradient of overlapping windows reads at differences.
+void unwrap(std::vector<UOp>& at, const UOp& remainder, const UOp& end) {
+  if (remainder->op != Op::Mod) return;
+  const UOp& x = remainder[0];
+  const int64_t* c = const_int(remainder[1]);
+  if (!c || *c <= 0 || x->lo <= -*c || x->hi >= *c || x->lo + *c < end->hi) return;
+  for (UOp& i : at) {
+    i = simplify(substitute(i, {{remainder, x}, {x / remainder[1], index(0)}}));
+  }
+}
+
 }  // namespace
 
 std::vector<UOp> source_index(const UOp& u, const std::vector<UOp>& at, UOp& valid) {
@@ -89,11 +105,15 @@ std::vector<UOp> source_index(const UOp& u, const std::vector<UOp>& at, UOp& val
       for (size_t i = 0; i < from.size(); ++i) {
         const UOp& lo = u[1 + 2 * i];
         const UOp& hi = u[2 + 2 * i];
+        UOp end = dim_add(lo, from[i]);
         if (!is_const(lo, 0)) {
           valid = both(valid, simplify(negate(at[i] < lo)));
-          result[i] = simplify(at[i] - lo);
+          result[i] = simplify(result[i] - lo);
         }
-        if (!is_const(hi, 0)) valid = both(valid, simplify(at[i] < dim_add(lo, from[i])));
+        if (!is_const(hi, 0)) {
+          valid = both(valid, simplify(at[i] < end));
+          unwrap(result, at[i], end);
+        }
       }
       return result;
     default: throw InternalError(fmt::format("{} moves nothing", info(u->op).name));
@@ -155,11 +175,13 @@ class Builder {
     UOp valid;
     Here user(assign->site);
     for (; is_movement(view->op); view = view[0]) {
-      check(view->op != Op::Pad && view->op != Op::Expand,
-            "assign: the target is a {} of its buffer, which has no place to write",
-            info(view->op).name);
+      check(view->op != Op::Expand,
+            "assign: the target is an expand of its buffer: one place for several values");
       at = source_index(view, at, valid);
     }
+    // Padding that a slice has cut off again, as one with a step does, is no hindrance.
+    check(!valid || is_const(simplify(valid), 1),
+          "assign: the target is a pad of its buffer, which has no place to write");
     return flat_index(assign[0], at);
   }
 

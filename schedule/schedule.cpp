@@ -34,6 +34,24 @@ UOp protect_assign(const UOp& u) {
   return make(Op::Assign, {u[0], u[1], make(Op::Contiguous, {u[2]})});
 }
 
+// An assign changes a buffer for all who have it. So no state of one is written over twice, and one
+// that was asked for but is written over is copied before.
+UOp keep_states(const UOp& sink) {
+  std::set<const Node*> overwritten;
+  for (const UOp& u : toposort(sink)) {
+    if (u->op != Op::Assign) continue;
+    Here user(u->site);
+    check(overwritten.insert(u[0].get()).second,
+          "assign: the same state of a buffer is written over twice: assign the second time to "
+          "what the first assign gave");
+  }
+  std::vector<UOp> roots = sink->src;
+  for (UOp& root : roots) {
+    if (overwritten.count(root.get())) root = make(Op::Contiguous, {root});
+  }
+  return make(Op::Sink, std::move(roots));
+}
+
 // Kernels in an order in which every value is written before it is read, and read before an assign
 // writes over it. `reads[k]` lists the stored or existing nodes kernel k reads.
 std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
@@ -158,6 +176,7 @@ Schedule schedule(const std::vector<UOp>& outputs) {
   // Tensor graph, as the user built it, made smaller.
   UOp sink = graph_rewrite(make(Op::Sink, outputs), movement_rules() + float_rules());
   sink = graph_rewrite(sink, protect_assign);
+  sink = keep_states(sink);
   const std::vector<UOp>& roots = sink->src;
   verify(sink, Stage::Tensor, "schedule");
 

@@ -167,7 +167,7 @@ Sample division() {
   }
   Tensor x = vector_of(a);
   Tensor y = vector_of(b);
-  return {"division_" + niwaki::name(dtype_of<T>()), (x / y) ^ (x % y), expected};
+  return {"division_" + niwaki::name(dtype_of<T>()), x.floor_divide(y) ^ (x % y), expected};
 }
 
 Sample division_by_a_constant() {
@@ -176,7 +176,7 @@ Sample division_by_a_constant() {
     return std::floor(a[i] / 4.0) * 100 + (a[i] - std::floor(a[i] / 4.0) * 4);
   };
   Tensor x = vector_of(a);
-  return {"division_by_a_constant", (x / 4) * 100 + x % 4, for_each_index(a.size(), f)};
+  return {"division_by_a_constant", x.floor_divide(4) * 100 + x % 4, for_each_index(a.size(), f)};
 }
 
 template <class T>

@@ -65,7 +65,7 @@ std::vector<Sample> samples_without_f64() {
   return samples;
 }
 
-Linear lowered(const Tensor& tensor, const Target& target) {
+LinearCode lowered(const Tensor& tensor, const Target& target) {
   return lower(schedule({tensor.uop()}).kernels[0].ast, target);
 }
 

@@ -39,7 +39,7 @@ TEST_CASE("goldens of every pass") {
       std::string moves = "#";
       for (const Move& move : choose_axes(kernel.ast, target)) moves += " " + to_string(move) + ";";
       UOp before = kernel.ast;
-      Linear linear = lower(kernel.ast, target, [&](const std::string& pass, const UOp& ast) {
+      LinearCode linear = lower(kernel.ast, target, [&](const std::string& pass, const UOp& ast) {
         std::string head = pass == "axes" ? moves + "\n" : "";
         add(pass, head + (ast == before ? "unchanged\n" : print(ast)));
         before = ast;

@@ -38,12 +38,25 @@ TEST_CASE("what is known of a node") {
   UOp shift = variable("shift", 0, 3);
   UOp condition = a < 5;
   UOp r = range(index(16), 0, AxisKind::Loop);
+  UOp k = variable("k", 1, 7);
+  UOp m = variable("m", 1, 7);
+  UOp flat = range(a * k * m, 0, AxisKind::Loop);
   const Row rows[] = {
       {a, {0, 9}},
       {r, {0, 15}},
       {range(index(0), 0, AxisKind::Loop), {0, 0}},
       {constant(u8, 200), {200, 200}},
       {constant(boolean, 1), {1, 1}},
+      // A loop over what symbolic dims were multiplied to, split again.
+      {range(a * m * index(4), 0, AxisKind::Loop) / m / a, {0, 3}},
+      {range(a * m * index(4), 0, AxisKind::Loop) / index(2) / m, {0, 17}},
+      {range(a * s, 0, AxisKind::Loop) / s, {least, greatest}},
+      {flat / m, {0, 62}},
+      {flat / m / k, {0, 8}},
+      {flat / m / a, {0, 6}},
+      {flat / k, {0, 62}},
+      {flat / m % a, {0, 8}},
+      {flat % s, {least, greatest}},
       {a + s, {-3, 14}},
       {a * s, {-27, 45}},
       {s * s, {-15, 25}},

@@ -172,7 +172,8 @@ TEST_CASE("docs/language.md is the op table") {
       "has "
       "it. T: legal in tensor\ngraphs; K: in kernels, where ranges stand for shapes; L: in linear "
       "code. What an op computes on scalars,\nits corner cases included, is said at the head of "
-      "`core/scalar.h`.\n\n";
+      "`core/scalar.h`,\nand how near functions come to the true value. Functions that are no op "
+      "(exp, cos, erf) are compositions in\n`ops/functions.cpp`.\n\n";
   int64_t primitives = 0;
   for (int i = 0; i < n_ops; ++i) primitives += is_tensor_primitive(Op(i));
   text += fmt::format(

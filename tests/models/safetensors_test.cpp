@@ -58,7 +58,7 @@ std::string error_of(const Function& function) {
   try {
     function();
   } catch (const Error& error) {
-    return error.what();
+    return error.text();
   }
   return "no error";
 }

@@ -170,7 +170,7 @@ TEST_CASE("gradients of reductions, also with zeros in a product") {
   z = row({0, 0, 5});
   CHECK(values(gradient(z.prod(), {z})[0]) == Numbers{0, 0, 0});
   z = Tensor::from(Numbers{}, {0});
-  CHECK(values(gradient(z.max() + z.prod() + z.sum(), {z})[0]).empty());
+  CHECK(values(gradient(z.prod() + z.sum(), {z})[0]).empty());
 }
 
 TEST_CASE("gradients of movement") {
@@ -437,7 +437,7 @@ TEST_CASE("what gradient refuses") {
     try {
       f();
     } catch (const Error& e) {
-      return e.what();
+      return e.text();
     }
     return "";
   };

@@ -121,6 +121,16 @@ TEST_CASE("typical index expressions, before and after") {
       {where(i < 3.0, j, j), "r1"},
       {where(i < 3.0, where(i < 3.0, i, j), k), "where(less(r0, 3), r0, r2)"},
       {where(i < 3.0, i, where(i < 3.0, j, k)), "where(less(r0, 3), r0, r2)"},
+      // Rows that lie askew, and their gradient: factors beside a multiple of the divisor.
+      {(k * index(10) + i) % index(11), "((r0 + (r2 * -1)) % 11)"},
+      {(k * index(10) + i) / index(11), "(((r0 + (r2 * -1)) / 11) + r2)"},
+      {(k * index(12) + i) % index(11), "(r0 + r2)"},
+      {(k * index(12) + i) / index(11), "r2"},
+      {(k * index(12) + j) % index(11), "((r1 + (r2 * 12)) % 11)"},
+      {(i - k) % index(11) < index(8), "xor(less((r0 + (r2 * -1)), 0), 1)"},
+      {(i - k) % index(11) < index(7),
+       "and(xor(less((r0 + (r2 * -1)), 0), 1), less((r0 + (r2 * -1)), 7))"},
+      {(i - k) % index(11) < index(9), "less(((r0 + (r2 * -1)) % 11), 9)"},
       // Bits.
       {op(Op::And, op(Op::And, p, index(255)), index(15)), "and(p, 15)"},
       {op(Op::Xor, op(Op::Xor, p, index(5)), index(5)), "p"},

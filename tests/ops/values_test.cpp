@@ -119,7 +119,7 @@ TEST_CASE("integers: floors, wrapping, bits, and the least of them") {
   pairs(a + b, [](int x, int y) { return int8_t(x + y); });
   pairs(a - b, [](int x, int y) { return int8_t(x - y); });
   pairs(a * b, [](int x, int y) { return int8_t(x * y); });
-  pairs(a / b, floored);
+  pairs(a.floor_divide(b), floored);
   pairs(a % b, [&](int x, int y) { return y == 0 ? x : x - int(std::floor(double(x) / y)) * y; });
   pairs(a & b, [](int x, int y) { return x & y; });
   pairs(a | b, [](int x, int y) { return x | y; });

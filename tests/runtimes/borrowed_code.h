@@ -9,7 +9,7 @@ namespace niwaki::test {
 class BorrowedCode : public Device {
  public:
   explicit BorrowedCode(const std::string& target) : Device("INTERP", target_of(target)) {}
-  std::shared_ptr<Program> compile(const Linear& linear) override {
+  std::shared_ptr<Program> compile(const LinearCode& linear) override {
     return device("INTERP").compile(linear);
   }
 };

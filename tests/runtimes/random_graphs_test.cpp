@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/text.h"
+#include "runtimes/bindings.h"
 #include "runtimes/borrowed_code.h"
 #include "runtimes/realize.h"
 #include "support/random_graph.h"
@@ -44,11 +45,12 @@ bool agrees(uint64_t seed) {
   RandomGraph graph = random_graph(seed);
   bool same = true;
   try {
+    Bindings bindings = needed({graph.result}, {{"n", graph.n}});
     Replay oracle({graph.result}, device("INTERP"));
-    oracle.run({{"n", graph.n}});
+    oracle.run(bindings);
     for (Device* other : {&device("CPU"), static_cast<Device*>(&scalar_code)}) {
       Replay replay({graph.result}, *other);
-      replay.run({{"n", graph.n}});
+      replay.run(bindings);
       int64_t at = first_difference(oracle.output(0), replay.output(0), graph.tolerance);
       if (at < 0) continue;
       same = false;

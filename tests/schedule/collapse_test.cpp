@@ -9,6 +9,7 @@
 #include "schedule/schedule.h"
 #include "support/cases.h"
 #include "support/evaluate.h"
+#include "support/iterations.h"
 
 namespace niwaki::test {
 namespace {
@@ -22,21 +23,6 @@ Tensor indices(std::vector<int64_t> shape, int64_t below) {
 }
 
 Tensor numbers(std::vector<int64_t> shape, DType t) { return Tensor::empty(std::move(shape), t); }
-
-// Iterations of all loops of a kernel, taken as nested in each other.
-double iterations(const UOp& ast) {
-  double n = 1;
-  for (const UOp& u : toposort(ast)) {
-    if (u->op == Op::Range) n *= double(u[0]->hi);
-  }
-  return n;
-}
-
-double cost(const Tensor& t) {
-  double total = 0;
-  for (const Kernel& kernel : schedule({t.uop()}).kernels) total += iterations(kernel.ast);
-  return total;
-}
 
 // Elements of the positions of a dim beside those of another tensor's last, new dim.
 Tensor one_hot(const Tensor& ids, int64_t n) { return Tensor::arange(n) == ids.unsqueeze(-1); }
@@ -146,7 +132,7 @@ TEST_CASE("what has no loop costs its elements") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
-    double found = cost(row.result);
+    double found = iterations(row.result);
     if (found > 2 * row.elements) {
       FAIL_CHECK(found, " iterations for ", row.elements, " elements:\n",
                  print(schedule({row.result.uop()}).kernels[0].ast));
@@ -154,13 +140,23 @@ TEST_CASE("what has no loop costs its elements") {
   }
 }
 
+TEST_CASE("sums over one range, one within the other's position or value") {
+  // All loops are of 5 and at one depth, so they are the same node.
+  Tensor x = numbers({5}, f32);
+  Tensor ids = Tensor::arange(5);
+  Tensor last = (x.unsqueeze(0) < x.unsqueeze(-1)).sum({-1}) - 1;
+  CHECK(iterations(x.unsqueeze(-1).embedding(last)) <= 2 * 5 * 5);
+  Tensor shifted = (x + x.sum()).unsqueeze(-1).embedding(indices({5}, 5));
+  CHECK(iterations(shifted) <= 2 * 5 * 5);
+}
+
 TEST_CASE("what needs its loop keeps it") {
   Tensor ids = indices({8}, 8);
   Tensor table = numbers({8, 8}, f32);
   // 0 * inf is NaN, and belongs to the result.
-  CHECK(cost(one_hot(ids, 8).cast(f32).matmul(table)) == 8 * 8 * 8);
-  CHECK(cost(where(seen(8), table, 0).sum({-1})) == 8 * 8);
-  CHECK(cost((Tensor::arange(8) == ids).sum()) == 8);
+  CHECK(iterations(one_hot(ids, 8).cast(f32).matmul(table)) == 8 * 8 * 8);
+  CHECK(iterations(where(seen(8), table, 0).sum({-1})) == 8 * 8);
+  CHECK(iterations((Tensor::arange(8) == ids).sum()) == 8);
 }
 
 namespace {

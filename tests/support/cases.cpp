@@ -83,7 +83,7 @@ std::vector<Case> make_cases() {
   add("integers", [] {
     Tensor a = integers({32}, -50, 50, 1);
     Tensor b = integers({32}, -5, 6, 2);
-    return a / b + (a % b) * (a >> 2) + (a << b) + (a ^ b);
+    return a.floor_divide(b) + (a % b) * (a >> 2) + (a << b) + (a ^ b);
   });
   add("bools", [] {
     Tensor a = input({32}, 1);

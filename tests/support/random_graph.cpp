@@ -124,7 +124,7 @@ class Generator {
       case 4: return a < b;
       case 5: return a == b;
       case 6: return where(a != 0, a, b);
-      case 7: return a / b;
+      case 7: return a.floor_divide(b);
       case 8: return a % b;
       case 9: return a << b;
       case 10: return a >> b;

@@ -64,7 +64,7 @@ inline bool succeeds(const std::string& command, const std::string& log = "/dev/
 struct Compiled {
   std::string name;
   std::string source;
-  Linear linear;
+  LinearCode linear;
   std::vector<BufferRef> args;
 };
 
@@ -83,7 +83,7 @@ class Job {
         buffer->owner = memory;
       }
       std::string name = sample.name + "_" + std::to_string(kernels_.size());
-      Linear linear = lower(kernel.ast, target);
+      LinearCode linear = lower(kernel.ast, target);
       std::string source = render(linear, target, name);
       kernels_.push_back({name, source, std::move(linear), kernel.args});
     }
