@@ -85,6 +85,7 @@ class Tensor {
                      std::shared_ptr<const void> owner, Here = {});
   /// Memory for a tensor that assign() will write: zero at first.
   static Tensor empty(std::vector<int64_t> shape, DType t = f32, Here = {});
+  /// `number` everywhere.
   static Tensor full(Dims shape, double number, DType t = f32, Here = {});
   static Tensor zeros(Dims shape, DType t = f32, Here = {}) { return full(std::move(shape), 0, t); }
   static Tensor ones(Dims shape, DType t = f32, Here = {}) { return full(std::move(shape), 1, t); }
@@ -111,6 +112,7 @@ class Tensor {
 
   // --- what it is ---
 
+  /// The node of the graph.
   const UOp& uop() const { return uop_; }
   DType dtype() const { return uop_->dtype; }
   const Shape& shape() const { return uop_->shape; }
@@ -127,17 +129,21 @@ class Tensor {
   Tensor flatten(int64_t start = 0, int64_t end = -1, Here = {}) const;
   /// Dim `axis` as several; one of them may be -1.
   Tensor unflatten(int64_t axis, Dims shape, Here = {}) const;
+  /// Dims in another order: dim i is what dim order[i] was.
   Tensor permute(Axes order, Here = {}) const;
+  /// Two dims exchanged.
   Tensor transpose(int64_t a = -2, int64_t b = -1, Here = {}) const;
   /// Dims of size 1 repeated; leading dims are added; -1 leaves a dim as it is.
   Tensor expand(Dims shape, Here = {}) const;
   /// Zeros before and after each dim; a negative constant width cuts off.
   Tensor pad(std::vector<std::pair<Dim, Dim>> widths, Here = {}) const;
+  /// Positions along these axes in reverse order.
   Tensor flip(Axes axes, Here = {}) const;
   /// Positions [start, end) of an axis.
   Tensor slice(int64_t axis, Dim start, Dim end, Here = {}) const;
   /// `size` positions of an axis from `start`: the size may be constant where the ends are not.
   Tensor narrow(int64_t axis, Dim start, Dim size, Here = {}) const;
+  /// A new dim of size 1, which is dim `axis` of the result.
   Tensor unsqueeze(int64_t axis, Here = {}) const;
   /// Without the dims of size 1; or without dim `axis`, where it is 1.
   Tensor squeeze(Here = {}) const;
@@ -153,6 +159,7 @@ class Tensor {
 
   // --- types ---
 
+  /// Values of another dtype; how they are rounded stands in core/scalar.h.
   Tensor cast(DType t, Here = {}) const;
   /// The same bits; the last dim absorbs a change of width.
   Tensor bitcast(DType t, Here = {}) const;
@@ -197,6 +204,7 @@ class Tensor {
 
   Tensor abs(Here = {}) const;
   Tensor sqrt(Here = {}) const;
+  /// 1 / sqrt(x).
   Tensor rsqrt(Here = {}) const;
   Tensor exp(Here = {}) const;
   Tensor exp2(Here = {}) const;
@@ -220,14 +228,18 @@ class Tensor {
   Tensor asinh(Here = {}) const;
   Tensor acosh(Here = {}) const;
   Tensor atanh(Here = {}) const;
+  /// 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
   Tensor erf(Here = {}) const;
+  /// 1 / (1 + exp(-x)).
   Tensor sigmoid(Here = {}) const;
 
   // --- activations ---
 
   /// max(x, 0), with the gradient 0 at 0.
   Tensor relu(Here = {}) const;
+  /// x within [0, 6].
   Tensor relu6(Here = {}) const { return hardtanh(0, 6); }
+  /// x, or slope * x below 0.
   Tensor leaky_relu(double slope = 0.01, Here = {}) const;
   /// x, or alpha * (exp(x) - 1) below 0 (Clevert et al. 2015, arXiv 1511.07289).
   Tensor elu(double alpha = 1, Here = {}) const;
@@ -281,6 +293,7 @@ class Tensor {
   Tensor isclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8,
                  bool equal_nan = false, Here = {}) const;
   Tensor logical_not(Here = {}) const { return !*this; }
+  /// Of bools; a number counts as whether it is not 0.
   Tensor logical_and(const Tensor& other, Here = {}) const;
   Tensor logical_or(const Tensor& other, Here = {}) const;
   Tensor bitwise_not(Here = {}) const { return ~*this; }
@@ -370,6 +383,7 @@ class Tensor {
   Tensor take(const Tensor& index, Here = {}) const;
   /// x with x[..index[..j..]..] = source[..j..] along `axis`; the last of several counts.
   Tensor scatter(int64_t axis, const Tensor& index, const Tensor& source, Here = {}) const;
+  /// The same, but added to, or multiplied with, what is there: all of several.
   Tensor scatter_add(int64_t axis, const Tensor& index, const Tensor& source, Here = {}) const;
   Tensor scatter_mul(int64_t axis, const Tensor& index, const Tensor& source, Here = {}) const;
   /// Combines what falls on an element by "sum", "prod", "mean", "amin" or "amax"; without
@@ -467,6 +481,7 @@ class Tensor {
 
   // --- compositions ---
 
+  /// exp(x) / sum(exp(x)) along an axis, without overflow; and its logarithm.
   Tensor softmax(int64_t axis = -1, Here = {}) const;
   Tensor log_softmax(int64_t axis = -1, Here = {}) const;
   /// The softmax of -x.
@@ -539,6 +554,7 @@ struct Operand {
   operator const Tensor&() const { return tensor; }
 };
 
+/// Broadcast, in the dtype where both meet; integers wrap.
 Tensor operator+(const Operand& a, const Operand& b);
 Tensor operator-(const Operand& a, const Operand& b);
 Tensor operator*(const Operand& a, const Operand& b);
@@ -546,12 +562,14 @@ Tensor operator*(const Operand& a, const Operand& b);
 Tensor operator/(const Operand& a, const Operand& b);
 /// The remainder of floor_divide(); x where x is divided by the integer 0.
 Tensor operator%(const Operand& a, const Operand& b);
+/// Bit by bit; of bools and, or, exclusive or.
 Tensor operator&(const Operand& a, const Operand& b);
 Tensor operator|(const Operand& a, const Operand& b);
 Tensor operator^(const Operand& a, const Operand& b);
 /// Shifts have the left operand's dtype. Error: floats on either side.
 Tensor operator<<(const Operand& a, const Operand& b);
 Tensor operator>>(const Operand& a, const Operand& b);
+/// Comparisons give bools; with NaN all are false but !=.
 Tensor operator<(const Operand& a, const Operand& b);
 Tensor operator>(const Operand& a, const Operand& b);
 Tensor operator<=(const Operand& a, const Operand& b);

@@ -80,7 +80,7 @@ Tensor realize(const Tensor& tensor, const Bindings& bindings = {},
 template <class T>
 std::vector<T> to_vector(const Tensor& tensor, Device& device = default_device());
 
-/// The values of one element.
+/// The value of a tensor of one element.
 template <class T>
 T item(const Tensor& tensor, Device& device = default_device());
 

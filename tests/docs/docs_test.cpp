@@ -5,6 +5,8 @@
 //  - A block after `<!-- source: FILE FUNCTION -->` holds that function as it stands in the file.
 //  - docs/language.md is the op table, docs/debugging.md the environment table.
 //  - Every line of a `sh` block that runs the program is run, and must succeed.
+//  - The blocks of docs/adding-an-op.md are put where they say; what that changes is compiled,
+//  linked before the libraries, and run.
 //
 // BLESS=1 rewrites what is generated.
 #include <doctest/doctest.h>
@@ -225,6 +227,41 @@ TEST_CASE("the commands in the documentation run") {
     }
   }
   CHECK(commands >= 5);
+}
+
+TEST_CASE("docs/adding-an-op.md adds an op") {
+  static const std::regex form(R"re(<!-- insert: (\S+) before "(.*)" -->)re");
+  const fs::path there = fs::path(NIWAKI_BINARY_DIR) / "added_op";
+  std::string page = read(root / "docs/adding-an-op.md");
+  std::vector<std::string> sources;
+  for (const Block& block : blocks_of(page)) {
+    std::smatch m;
+    if (!std::regex_match(block.before, m, form)) continue;
+    std::string text = read(root / m[1].str());
+    size_t at = text.find("\n" + m[2].str());
+    REQUIRE_MESSAGE(at != std::string::npos, m[1].str(), " has no line ", m[2].str());
+    text.insert(at + 1, page.substr(block.begin, block.end - block.begin));
+    fs::create_directories((there / m[1].str()).parent_path());
+    std::ofstream(there / m[1].str(), std::ios::binary) << text;
+    if (m[1].str().ends_with(".cpp")) sources.push_back((there / m[1].str()).string());
+  }
+  REQUIRE(sources.size() == 2);
+
+  std::string objects;
+  for (const std::string& source : sources) {
+    Run compiled = run(fmt::format("{} -I{} -I{} -c {} -o {}.o", NIWAKI_COMPILE, there.string(),
+                                   root.string(), source, source));
+    INFO(compiled.output);
+    REQUIRE(compiled.status == 0);
+    objects += source + ".o ";
+  }
+  std::string test = (there / "test").string();
+  Run linked = run(fmt::format("{} {}{} -o {}", NIWAKI_COMPILE, objects, NIWAKI_LINK, test));
+  INFO(linked.output);
+  REQUIRE(linked.status == 0);
+  Run result = run(test);
+  INFO(result.output);
+  CHECK(result.status == 0);
 }
 
 }  // namespace niwaki::test

@@ -44,11 +44,11 @@ TEST_CASE("negative_dims_eye") {
 }
 
 TEST_CASE("negative_dims_kaiming") {
-  using Method = Tensor (Random::*)(std::vector<int64_t>, double, DType);
+  using Method = Tensor (Random::*)(std::vector<int64_t>, double, DType, Here);
   for (Method method : {Method(&Random::kaiming_uniform), Method(&Random::kaiming_normal)}) {
     Random random(1);
     for (std::vector<int64_t> shape : {std::vector<int64_t>{-3, 2}, {2, -3}, {2, -3, 2}}) {
-      CHECK_THROWS_AS((random.*method)(shape, 0, f32), Error);
+      CHECK_THROWS_AS((random.*method)(shape, 0, f32, {}), Error);
     }
   }
 }
