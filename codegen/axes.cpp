@@ -52,7 +52,7 @@ double iterations(const UOp& u, const Loops& loops) {
 
 double node_cost(const UOp& u) {
   switch (u->op) {
-    case Op::Exp2:
+    case Op::Exp:
     case Op::Log2:
     case Op::Sin: return 15;
     case Op::Div:

@@ -8,6 +8,7 @@
 #include "codegen/lower.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/bounds.h"
 #include "core/error.h"
@@ -47,6 +48,13 @@ void learn(std::vector<Fact>& facts, const UOp& node, Interval bounds) {
   facts.push_back({node, bounds});
 }
 
+// a - b, or the end of the range on that side, which as a bound says nothing.
+int64_t minus(int64_t a, int64_t b) {
+  int64_t difference = 0;
+  if (!__builtin_sub_overflow(a, b, &difference)) return difference;
+  return a < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
+}
+
 // x < y gives x <= hi(y) - 1, its negation x >= lo(y). Where x is one term and an offset, it is the
 // term that is bounded, because it may stand in the index with another offset.
 void learn_all(std::vector<Fact>& facts, const UOp& gate) {
@@ -61,15 +69,15 @@ void learn_all(std::vector<Fact>& facts, const UOp& gate) {
   const UOp& x = less[0];
   Interval bounds = {extreme(x, false)->lo, extreme(x, true)->hi};
   if (negated) bounds.lo = std::max(bounds.lo, less[1]->lo);
-  else bounds.hi = std::min(bounds.hi, less[1]->hi - 1);
+  else bounds.hi = std::min(bounds.hi, minus(less[1]->hi, 1));
   LinearForm form = LinearForm::of(x);
-  bounds = {bounds.lo - form.offset, bounds.hi - form.offset};
+  Interval term = {minus(bounds.lo, form.offset), minus(bounds.hi, form.offset)};
   if (form.terms.size() == 1 && form.terms[0].factor == 1) {
-    learn(facts, form.terms[0].node, bounds);
+    learn(facts, form.terms[0].node, term);
   } else if (form.terms.size() == 1 && form.terms[0].factor == -1) {
-    learn(facts, form.terms[0].node, {-bounds.hi, -bounds.lo});
+    learn(facts, form.terms[0].node, {minus(0, term.hi), minus(0, term.lo)});
   } else {
-    learn(facts, x, {bounds.lo + form.offset, bounds.hi + form.offset});
+    learn(facts, x, bounds);
   }
 }
 

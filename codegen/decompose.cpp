@@ -1,5 +1,5 @@
 // What a target lacks becomes what it has. Every rewrite here is exact: the value that core's
-// scalar meaning gives. What is not (exp2, log2, sin) is written out in transcendental.cpp.
+// scalar meaning gives. What is not (exp, log2, sin) is written out in transcendental.cpp.
 //
 // After this pass there is no bf16, and no f16 where the target has none: sixteen-bit floats are
 // u16 in memory and are widened and rounded by integer arithmetic. There is no bool in memory.

@@ -107,7 +107,7 @@ class Planner {
       }
       case Op::MulAdd: return {Form::Call, "fma", u->src};
       case Op::Sqrt:
-      case Op::Exp2:
+      case Op::Exp:
       case Op::Log2:
       case Op::Sin: return {Form::Call, info(u->op).name, u->src};
       default:

@@ -291,7 +291,7 @@ class Renderer {
         return define(u, "select {}, {}, {}", c, a, typed(u[2]));
       }
       case Op::Sqrt: return call(u, "sqrt");
-      case Op::Exp2: return call(u, "exp2");
+      case Op::Exp: return call(u, "exp");
       case Op::Log2: return call(u, "log2");
       case Op::Sin: return call(u, "sin");
       case Op::MulAdd: return call(u, "fma");

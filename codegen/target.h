@@ -21,7 +21,7 @@ struct Target {
   bool grid = false;
   /// The renderer has f16 loads, stores and conversions; otherwise halves are integers.
   bool native_f16 = false;
-  /// The renderer has exp2, log2 and sin of f32; otherwise they are written out for vectors.
+  /// The renderer has exp, log2 and sin of f32; otherwise they are written out for vectors.
   bool native_functions = true;
   /// Runs core's scalar meanings: nothing is decomposed and no axis is chosen.
   bool interpreted = false;

@@ -6,8 +6,10 @@
 // polynomial comes near the function; and the result is put together from its parts. What differs
 // is where digits would be lost:
 //
-//   exp2   2^x = 2^n 2^f, n the nearest integer. f = x - n has no rounding, and the last step of
-//          the polynomial, 1 + f q, rounds once: f32 is enough.
+//   exp    e^x = 2^n e^r, n the integer next to x / ln 2. r = x - n ln 2 takes ln 2 in two parts
+//          (Cody and Waite 1980, "Software Manual for the Elementary Functions"): with the first,
+//          all of a float's digits, the fused difference is exact, as it is a multiple of 2^-24
+//          below 1/2. The last step of the polynomial, 1 + r q, rounds once: f32 is enough.
 //   log2   log2(2^k m) = k + log2 m with m in [sqrt(1/2), sqrt 2). The sum in f32 would round what
 //          is rounded already; in f64 it does not, and the division that makes the polynomial short
 //          (log2 m is odd in t = (m - 1) / (m + 1)) costs no digit either.
@@ -18,9 +20,9 @@
 //          branch, and a second, faster one would be computed for nothing beside it.
 //
 // The polynomials are tests/tools/fit_polynomials.py's, which also prints their errors, relative to
-// the function: 3e-9 for exp2 (0.05 ulp), 2e-9 for log2, 2e-11 for sin. With all roundings exp2 is
+// the function: 7e-10 for exp (0.01 ulp), 2e-9 for log2, 2e-11 for sin. With all roundings exp is
 // within 0.9 ulp of the true value, log2 and sin within 0.52 (tests/runtimes/accuracy_test.cpp).
-// They are exact at integers (exp2) and powers of two (log2), and right at zeros, infinities, NaN
+// They are exact at 0 (exp) and powers of two (log2), and right at zeros, infinities, NaN
 // and among subnormals.
 //
 // Rejected: a table of 2^(i/16), a gather, which is slower than the three multiplications it saves;
@@ -52,7 +54,7 @@ UOp polynomial(const UOp& x, const double (&c)[n]) {
 // 2^n as bits, for n in [-126, 128]; 2^128 is infinity.
 UOp power_of_two(const UOp& n) { return bitcast_to(shift_left(n + bits_number(n, 127), 23), f32); }
 
-// x 2^n for i32 n in [-151, 129]: in two factors, so that subnormal results are reached.
+// x 2^n for i32 n in [-150, 128]: in two factors, so that subnormal results are reached.
 UOp scale(const UOp& x, const UOp& n) {
   UOp half = shift_right(n, 1);
   UOp rest = n + half * bits_number(n, -1);
@@ -64,22 +66,17 @@ UOp clamp(const UOp& x, const UOp& low, const UOp& high) {
   return where(high < above, high, above);
 }
 
-// Of an integer there is no fraction, and no polynomial.
-UOp exp2_of_integer(const UOp& i) {
-  UOp n = clamp(i, bits_number(i, -151), bits_number(i, 129));
-  UOp half = shift_right(n, 1);
-  return power_of_two(half) * power_of_two(n + half * bits_number(n, -1));
-}
-
-UOp exp2(const UOp& argument) {
-  UOp x = clamp(argument, number(argument, -151), number(argument, 129));
+UOp exp(const UOp& argument) {
+  UOp x = clamp(argument, number(argument, -104), number(argument, 89));
   UOp magic = number(x, 0x1.8p23);  // adding it rounds to an integer, which its low bits then are
-  UOp shifted = x + magic;
-  UOp f = x + (shifted + number(x, -0x1.8p23)) * number(x, -1);
-  UOp q = polynomial(f, {0.693147182, 0.240226507, 0.0555040352, 0.00961818639, 0.00133486162,
-                         0.000154072492, 9.94264246e-06});
+  UOp shifted = fma(x, number(x, M_LOG2E), magic);
+  UOp whole = shifted + number(x, -0x1.8p23);
+  UOp r = fma(whole, number(x, -0x1.62e43p-1), x);
+  r = fma(whole, number(x, 0x1.05c610ca86c39p-29), r);
+  UOp q = polynomial(
+      r, {1, 0.5, 0.166666478, 0.0416664816, 0.00833788048, 0.0013933999, 0.000173055596});
   UOp n = bitcast_to(shifted, i32) + bits_number(bitcast_to(shifted, i32), -0x4b400000);
-  return scale(fma(f, q, number(f, 1)), n);
+  return scale(fma(r, q, number(r, 1)), n);
 }
 
 UOp log2(const UOp& x) {
@@ -146,9 +143,7 @@ UOp expand_transcendental(const UOp& u) {
   if (u->dtype.kind != Kind::F32) return {};
   if (u->op == Op::Log2) return log2(u[0]);
   if (u->op == Op::Sin) return sin(u[0]);
-  if (u->op != Op::Exp2) return {};
-  bool of_integer = u[0]->op == Op::Cast && u[0][0]->dtype.scalar() == i32;
-  return of_integer ? exp2_of_integer(u[0][0]) : exp2(u[0]);
+  return u->op == Op::Exp ? exp(u[0]) : UOp();
 }
 
 }  // namespace niwaki

@@ -25,7 +25,7 @@ void same_dtype(const Node& n, const UOp& a, const UOp& b) {
 void check_operand_class(const Node& n, DType t) {
   bool bits = n.op == Op::And || n.op == Op::Xor;
   bool shifts = n.op == Op::Shl || n.op == Op::Shr || n.op == Op::Mod;
-  bool floats = n.op == Op::Sqrt || n.op == Op::Exp2 || n.op == Op::Log2 || n.op == Op::Sin;
+  bool floats = n.op == Op::Sqrt || n.op == Op::Exp || n.op == Op::Log2 || n.op == Op::Sin;
   check(t.kind != Kind::Packed && t.kind != Kind::Void, "{}: no arithmetic on {}, cast it first",
         op_name(n), name(t));
   check(!bits || !is_float(t), "{}: needs integers or bools, not {}", op_name(n), name(t));

@@ -90,7 +90,7 @@ Value float_op(Op op, DType t, const Value* x) {
   double a = x[0].f;
   switch (op) {
     case Op::Sqrt: return Value::of(std::sqrt(a));
-    case Op::Exp2: return Value::of(through_f32(t, std::exp2(a)));
+    case Op::Exp: return Value::of(through_f32(t, std::exp(a)));
     case Op::Log2: return Value::of(through_f32(t, std::log2(a)));
     case Op::Sin: return Value::of(through_f32(t, std::sin(a)));
     default: break;

@@ -8,9 +8,9 @@
 //  - floats follow IEEE 754 with round to nearest even; f16 and bf16 results are the f32 (or more
 //    precise) result rounded once; comparisons with NaN are false but for ne; max gives NaN when
 //    either operand is NaN;
-//  - arithmetic, sqrt and casts have one result, and devices give all its bits. exp2, log2 and sin
+//  - arithmetic, sqrt and casts have one result, and devices give all its bits. exp, log2 and sin
 //    of f32 are within 1 ulp of the true value on INTERP and CPU; of what tensors compose of them
-//    (ops/functions.cpp) exp, log, cos, tanh, erf and sigmoid are within 2 ulp, the others within
+//    (ops/functions.cpp) exp2, log, cos, tanh, erf and sigmoid are within 2 ulp, the others within
 //    4. Of f16 and bf16 they are the f32 result, rounded;
 //  - float to integer truncates toward zero, saturates, and takes NaN to 0; integer to integer
 //    wraps; anything to bool is x != 0.

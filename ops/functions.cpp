@@ -1,11 +1,13 @@
-// The functions of one variable, in terms of the four that are primitives: sqrt, exp2, log2, sin.
+// The functions of one variable, in terms of the four that are primitives: sqrt, exp, log2, sin.
 //
 // The error that counts is the one against the true value, in units of the last place (ulp): a
-// composition must not lose the digits that its primitives have. exp(x) as exp2(x log2 e) does: the
-// product is rounded where it is largest, and 100 ulp are gone at x = 80. So exp, log, sin, cos,
-// tanh, erf and sigmoid of f32 are made to stay within 2 ulp for every number, the others within 4
-// (tests/runtimes/accuracy_test.cpp measures all of them). f64 takes the same formulas with longer
-// polynomials. f16 and bf16 are computed in f32 and rounded once.
+// composition must not lose the digits that its primitives have. exp2(x) as exp(x ln 2) does: the
+// product is rounded where it is largest, and 100 ulp are gone at x = 120. So exp, exp2, log, sin,
+// cos, tanh, erf and sigmoid of f32 are made to stay within 2 ulp for every number, the others
+// within 4 (tests/runtimes/accuracy_test.cpp measures all of them). f64 takes the same formulas
+// with longer polynomials. f16 and bf16 are computed in f32 and rounded once. The power of e and
+// not that of 2 is the primitive, as its slope is its value: a softmax and its gradient share one
+// node.
 //
 // What is written here is differentiated too, op by op. So where() chooses between values that are
 // finite on both sides, as the branch that is not taken still has a gradient of 0 times its slope:
@@ -97,7 +99,7 @@ Tensor Tensor::unary(Op op) const { return Tensor(make(op, {floats().uop_})); }
 // 0 - x and not -x: the maximum of 0 and -0 may be either.
 Tensor Tensor::abs(Here) const { return is_unsigned(dtype()) ? *this : maximum(Tensor(0) - *this); }
 Tensor Tensor::sqrt(Here) const { return unary(Op::Sqrt); }
-Tensor Tensor::exp2(Here) const { return unary(Op::Exp2); }
+Tensor Tensor::exp(Here) const { return unary(Op::Exp); }
 Tensor Tensor::log2(Here) const { return unary(Op::Log2); }
 Tensor Tensor::sin(Here) const { return unary(Op::Sin); }
 
@@ -105,22 +107,25 @@ Tensor Tensor::rsqrt(Here) const {
   return in_floats([](const Tensor& x) { return 1.0 / x.sqrt(); });
 }
 
-// exp(x) = 2^n exp(r), with r = x - n ln 2 at most half of ln 2. 355/512 of it has nine bits, so
-// that n times it is exact, and so is the first difference. n is at most the last exponent, so 2^n
-// is infinite only where the result is; NaN leaves n at its least, and r is NaN. As n is an
-// integer it has no slope, and d/dx 2^n exp2(r log2 e) is the function again.
-Tensor Tensor::exp(Here) const {
+// 2^x = 2^n exp((x - n) ln 2) of the whole number n next to x, where x - n is exact. n is at most
+// the last exponent, so 2^n is infinite nowhere; NaN leaves it at its least, and x - n is NaN.
+// Being of bits, 2^n has no slope. It is multiplied by in halves, each of which is a normal number.
+Tensor Tensor::exp2(Here) const {
   return in_floats([](const Tensor& x) {
-    int64_t least = Fit::is_wide(x) ? -1074 : -149;
-    int64_t greatest = Fit::is_wide(x) ? 1023 : 127;
+    bool wide = Fit::is_wide(x);
+    int64_t least = wide ? -1074 : -149;
+    int64_t greatest = wide ? 1023 : 127;
     // From 1 on, truncation is the floor.
     double low = 1.5;
     double high = low + double(greatest - least);
-    Tensor shifted = x * M_LOG2E + (low - double(least));
+    Tensor shifted = x + (low - double(least));
     shifted = where(low < shifted, where(shifted < high, shifted, high), low);
-    Tensor n = (shifted.cast(i32) + (least - 1)).cast(x.dtype());
-    Tensor r = (x + n * -(355.0 / 512)) + n * 0.00021219444005469058277;  // 355/512 - ln 2
-    return n.exp2() * (r * M_LOG2E).exp2();
+    Tensor n = shifted.cast(wide ? i64 : i32) + (least - 1);
+    auto power = [&](const Tensor& k) {
+      return ((k + (wide ? 1023 : 127)) << (wide ? 52 : 23)).bitcast(x.dtype());
+    };
+    Tensor half = n >> 1;
+    return ((x - n.cast(x.dtype())) * M_LN2).exp() * power(half) * power(n - half);
   });
 }
 

@@ -178,7 +178,7 @@ const Row rows[] = {
        return {{}, where(s.x(0), s.g, Tensor(0)), where(s.x(0), Tensor(0), s.g)};
      }},
     {Op::Sqrt, [](const Step& s) -> Parts { return {s.g * 0.5 / s.y}; }},
-    {Op::Exp2, [](const Step& s) -> Parts { return {s.g * s.y * M_LN2}; }},
+    {Op::Exp, [](const Step& s) -> Parts { return {s.g * s.y}; }},
     {Op::Log2, [](const Step& s) -> Parts { return {s.g / (s.x(0) * M_LN2)}; }},
     {Op::Sin, [](const Step& s) -> Parts { return {s.g * s.x(0).cos()}; }},
 

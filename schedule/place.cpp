@@ -43,7 +43,7 @@ constexpr double kernel_cost = 100;
 
 double op_cost(Op op) {
   switch (op) {
-    case Op::Exp2:
+    case Op::Exp:
     case Op::Log2:
     case Op::Sin: return 20;
     case Op::Div:

@@ -63,7 +63,7 @@ std::vector<UOp> samples() {
                                           index(2), index(8)})}),
       make(Op::Sink, {x, n}),
       make(Op::Sink, {}),
-      make(Op::Sqrt, {f}), make(Op::Exp2, {f}), make(Op::Log2, {f}), make(Op::Sin, {f}),
+      make(Op::Sqrt, {f}), make(Op::Exp, {f}), make(Op::Log2, {f}), make(Op::Sin, {f}),
       f / 3.0, n % 3.0, make(Op::Max, {f, f}), n & index(3), make(Op::Xor, {n, index(1)}),
       make(Op::Shl, {n, index(1)}), make(Op::Shr, {n, index(1)}), f < 3.0,
       make(Op::Ne, {f, f}), where(n < 3.0, f, f * 2.0), make(Op::MulAdd, {f, f, f}),

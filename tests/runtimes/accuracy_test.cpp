@@ -36,8 +36,8 @@ struct Function {
 };
 
 const Function functions[] = {
-    {"exp", [](const Tensor& x) { return x.exp(); }, std::exp, -104, 89, 2},
-    {"exp2", [](const Tensor& x) { return x.exp2(); }, std::exp2, -150, 128, 1},
+    {"exp", [](const Tensor& x) { return x.exp(); }, std::exp, -104, 89, 1},
+    {"exp2", [](const Tensor& x) { return x.exp2(); }, std::exp2, -150, 128, 2},
     {"expm1", [](const Tensor& x) { return x.expm1(); }, std::expm1, -4, 4, 4},
     {"log", [](const Tensor& x) { return x.log(); }, std::log, 0, 4, 2},
     {"log2", [](const Tensor& x) { return x.log2(); }, std::log2, 0, 4, 1},

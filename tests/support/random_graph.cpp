@@ -205,7 +205,7 @@ class Generator {
   Tensor approximated(const Tensor& x) {
     Tensor small = x.maximum(-20.0).minimum(20.0);
     switch (pick(0, 3)) {
-      case 0: return small.exp2();
+      case 0: return small.exp();
       case 1: return small.sin();
       case 2: return (x.abs() + 1.0).log2();
       default: return small.sigmoid();
