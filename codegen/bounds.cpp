@@ -32,6 +32,22 @@ UOp extreme(const UOp& at, bool greatest) {
   return simplify(substitute(at, ends));
 }
 
+// The index with what it divides replaced by variables, where the ends of loops bound it better
+// than its interval: (n - r) / 2 is not below 0.
+UOp with_dividends_bounded(const UOp& at) {
+  std::vector<std::pair<UOp, UOp>> replacements;
+  for (const UOp& u : toposort(at)) {
+    if ((u->op != Op::Div && u->op != Op::Mod) || u->dtype != i64) continue;
+    const UOp& x = u[0];
+    Interval bounds = {extreme(x, false)->lo, extreme(x, true)->hi};
+    bool better = bounds.lo > x->lo || bounds.hi < x->hi;
+    if (!better || bounds.lo > bounds.hi) continue;
+    std::string name = fmt::format("(dividend {})", replacements.size());
+    replacements.emplace_back(x, variable(name, bounds.lo, bounds.hi));
+  }
+  return replacements.empty() ? at : simplify(substitute(at, replacements));
+}
+
 // What a gate says of one expression: it lies in `bounds`.
 struct Fact {
   UOp node;
@@ -122,7 +138,10 @@ UOp under_gate(const UOp& at, const UOp& gate) {
 // Of a choice within it each side is looked at, under what choosing it says.
 bool lies_in(const UOp& index_used, const UOp& gate, int64_t size, int depth = 4) {
   UOp at = gate ? under_gate(index_used, gate) : index_used;
-  if (!at || (extreme(at, false)->lo >= 0 && extreme(at, true)->hi < size)) return true;
+  auto inside = [&](const UOp& u) {
+    return extreme(u, false)->lo >= 0 && extreme(u, true)->hi < size;
+  };
+  if (!at || inside(at) || inside(with_dividends_bounded(at))) return true;
   for (const UOp& u : toposort(index_used)) {
     if (u->op != Op::Where || u->dtype != i64 || depth == 0) continue;
     auto side_lies_in = [&](size_t side, const UOp& chosen) {
