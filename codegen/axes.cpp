@@ -7,10 +7,15 @@
 // register tile), and one loop of independent iterations is given to the threads. Its result is a
 // list of moves, which a search may replace.
 //
+// A kernel is made of regions: what is stored is one, and so is every stage. Each has loops over
+// what it writes and reduces of its own, and gets vectors and tiles like a kernel of its own; the
+// most expensive one chooses first.
+//
 // Rejected: choosing by the shape of known kernels (matrix-vector, matrix-matrix). The model needs
 // no such names, and sees in an unpacking of bits what it sees in a matrix of floats.
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "codegen/lower.h"
 #include "ops/rules.h"
@@ -18,20 +23,55 @@
 namespace niwaki {
 namespace {
 
-// What the heuristic looks at: the nodes of a kernel and its loops.
+// What writes memory, a store or a stage, and what it takes: the nodes down to other stages.
+struct Region {
+  UOp root;
+  std::vector<UOp> nodes = {};
+  std::vector<UOp> outputs = {};  // loops over what is written, outermost first
+  std::vector<UOp> reduces = {};  // distinct loops of its reduces
+  double cost = 0;
+
+  explicit Region(const UOp& root) : root(root), outputs(loops_of(root)) {
+    std::vector<UOp> todo = {root};
+    std::unordered_set<const Node*> seen;
+    while (!todo.empty()) {
+      UOp u = todo.back();
+      todo.pop_back();
+      if (!seen.insert(u.get()).second) continue;
+      nodes.push_back(u);
+      if (u->op == Op::Reduce) {
+        for (const UOp& r : loops_of(u)) {
+          bool known = std::find(reduces.begin(), reduces.end(), r) != reduces.end();
+          if (!known) reduces.push_back(r);
+        }
+      }
+      for (const UOp& s : u->src) {
+        if (s->op != Op::Stage) todo.push_back(s);
+      }
+    }
+  }
+};
+
+// What the heuristic looks at: the nodes of a kernel, its loops and its regions.
 struct Loops {
+  UOp store;
   std::vector<UOp> nodes;
   std::vector<UOp> outputs;  // the store's ranges, outermost first
-  std::vector<UOp> reduces;  // distinct ranges of reduces
+  std::vector<UOp> reduces;  // distinct ranges of reduces and stages
+  std::vector<Region> regions;
 
-  explicit Loops(const UOp& ast) : nodes(toposort(ast)) {
-    const UOp& store = ast[0];
-    outputs.assign(store->src.begin() + 3, store->src.end());
+  explicit Loops(const UOp& ast) : store(ast[0]), nodes(toposort(ast)), outputs(loops_of(store)) {
     for (const UOp& u : nodes) {
       bool reduce = u->op == Op::Range && u->get<RangeInfo>().kind == AxisKind::Reduce;
       if (reduce) reduces.push_back(u);
+      if (u->op == Op::Stage || u == ast[0]) regions.emplace_back(u);
     }
+    for (Region& region : regions) region.cost = cost(region);
+    std::stable_sort(regions.begin(), regions.end(),
+                     [](const Region& a, const Region& b) { return a.cost > b.cost; });
   }
+
+  double cost(const Region& region) const;
 };
 
 double trips(const UOp& range) { return double(std::max<int64_t>(range[0]->hi, 1)); }
@@ -60,6 +100,7 @@ double node_cost(const UOp& u) {
     case Op::Const:
     case Op::Param:
     case Op::Range:
+    case Op::Stage:
     case Op::Sink: return 0;
     default: return 1;
   }
@@ -86,98 +127,102 @@ bool divides(const UOp& range, int64_t n) {
   return end && *end % n == 0;
 }
 
-// Cost of the kernel with `r` (null: no axis) as vectors of `lanes`.
-double vector_cost(const Loops& loops, const UOp& r, int64_t lanes) {
-  double total = 0;
+// Cost of a node with `r` (null: no axis) as vectors of `lanes`.
+double cost_of(const UOp& u, const Loops& loops, const UOp& r, int64_t lanes) {
   RangeSet bit = r ? range_bit(r->get<RangeInfo>().id) : 0;
-  for (const UOp& u : loops.nodes) {
-    bool memory = u->op == Op::Load || u->op == Op::Store;
-    if (is_address(u) && !memory) continue;
-    double n = iterations(u, loops);
-    if (u->op == Op::Store) {
-      for (const UOp& o : loops.outputs) n = std::max(n, trips(o));
-    }
-    double cost = n * node_cost(u);
-    bool varies = r && (u->ranges & bit);
-    if (u->op == Op::Reduce) varies = r && (u[0]->ranges & bit);
-    if (u->op == Op::Reduce) cost = iterations(u[0], loops);
-    if (memory) {
-      varies = r && (u[1]->ranges & bit);
-      bool together = varies && reads_together(u[1], r, lanes);
-      cost *= !varies ? 1.0 : together ? 1.0 / double(lanes) : 2.0;
-    } else if (varies) {
-      cost /= double(lanes);
-    }
-    total += cost;
+  // A stage costs its stores: what it writes is the last of its values.
+  bool writes = u->op == Op::Store || u->op == Op::Stage;
+  bool memory = u->op == Op::Load || writes;
+  if (is_address(u) && !memory) return 0;
+  if (!memory && u->op != Op::Reduce) {
+    double cost = iterations(u, loops) * node_cost(u);
+    return r && (u->ranges & bit) ? cost / double(lanes) : cost;
   }
+  if (u->op == Op::Reduce) {
+    double cost = iterations(u[0], loops);
+    return r && (u[0]->ranges & bit) ? cost / double(lanes) : cost;
+  }
+  const UOp& at = u[u->op == Op::Stage ? 0 : 1];
+  double cost = iterations(u, loops);
+  for (const UOp& o : loops_of(u)) cost *= trips(o);
+  if (!r || !(at->ranges & bit)) return cost;
+  return reads_together(at, r, lanes) ? cost / double(lanes) : 2 * cost;
+}
+
+// Cost of a region with `r` as vectors.
+double vector_cost(const Loops& loops, const Region& region, const UOp& r, int64_t lanes) {
+  double total = 0;
+  for (const UOp& u : region.nodes) total += cost_of(u, loops, r, lanes);
   return total;
 }
+
+double Loops::cost(const Region& region) const { return vector_cost(*this, region, {}, 1); }
 
 struct Vectors {
   std::vector<Move> moves;
   std::vector<UOp> axes;
 };
 
-// Whether some value would be a vector along both `r` and one of the chosen axes: two outputs meet
-// in the store, others where a load or an operation on data, or the body of a reduce, depends on
-// both.
+// Whether some value would be a vector along both `r` and one of the chosen axes: where both are
+// written over, or a load, an operation on data, or the body of a reduce depends on both.
 bool meets(const Loops& loops, const UOp& r, const std::vector<UOp>& chosen) {
   RangeSet bit = range_bit(r->get<RangeInfo>().id);
-  bool is_output = r->get<RangeInfo>().kind != AxisKind::Reduce;
   for (const UOp& axis : chosen) {
     RangeSet other = range_bit(axis->get<RangeInfo>().id);
-    bool other_is_output = axis->get<RangeInfo>().kind != AxisKind::Reduce;
-    if (axis == r || (is_output && other_is_output)) return true;
+    if (axis == r) return true;
     for (const UOp& u : loops.nodes) {
       bool data = !is_address(u) || u->op == Op::Load;
       RangeSet ranges = u->op == Op::Reduce ? u[0]->ranges : data ? u->ranges : 0;
+      if (u->op == Op::Store || u->op == Op::Stage) ranges |= bound_ranges(*u);
       if ((ranges & bit) && (ranges & other)) return true;
     }
   }
   return false;
 }
 
-// Vector axes, best first; a second one only where no value depends on both.
+// Vector axes, those of the most expensive region first; of one, best first, and a second only
+// where no value depends on both.
 Vectors choose_vectors(const Loops& loops, const Target& target) {
   Vectors chosen;
-  for (;;) {
-    double none = vector_cost(loops, {}, 1);
-    double best_gain = 0.2 * none;
-    if (!chosen.axes.empty()) best_gain = 0.02 * none;
-    UOp best;
-    int64_t best_lanes = 0;
-    for (const std::vector<UOp>* list : {&loops.outputs, &loops.reduces}) {
-      for (const UOp& r : *list) {
-        if (meets(loops, r, chosen.axes)) continue;
-        for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
-          if (!divides(r, lanes)) continue;
-          double gain = none - vector_cost(loops, r, lanes);
-          if (gain > best_gain) {
-            best_gain = gain;
-            best = r;
-            best_lanes = lanes;
+  for (const Region& region : loops.regions) {
+    for (bool first = true;; first = false) {
+      double best_gain = (first ? 0.2 : 0.02) * region.cost;
+      UOp best;
+      int64_t best_lanes = 0;
+      for (const std::vector<UOp>* list : {&region.outputs, &region.reduces}) {
+        for (const UOp& r : *list) {
+          if (meets(loops, r, chosen.axes)) continue;
+          for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
+            if (!divides(r, lanes)) continue;
+            double gain = region.cost - vector_cost(loops, region, r, lanes);
+            if (gain > best_gain) {
+              best_gain = gain;
+              best = r;
+              best_lanes = lanes;
+            }
           }
         }
       }
+      if (!best) break;
+      const RangeInfo& info = best->get<RangeInfo>();
+      chosen.axes.push_back(best);
+      chosen.moves.push_back(
+          {Move::Kind::Vector, info.id, info.kind == AxisKind::Reduce, best_lanes});
     }
-    if (!best) return chosen;
-    const RangeInfo& info = best->get<RangeInfo>();
-    chosen.axes.push_back(best);
-    chosen.moves.push_back(
-        {Move::Kind::Vector, info.id, info.kind == AxisKind::Reduce, best_lanes});
   }
+  return chosen;
 }
 
 // Work inside of reduces that is repeated for every iteration of the output range `r` though it
 // does not depend on it: what a tile over r would share. Beside a tile over `other`, only what
 // depends on that is still repeated.
-double shared_work(const Loops& loops, const UOp& r, const UOp& other) {
+double shared_work(const Loops& loops, const Region& region, const UOp& r, const UOp& other) {
   RangeSet bit = range_bit(r->get<RangeInfo>().id);
   RangeSet tiled = other ? range_bit(other->get<RangeInfo>().id) : 0;
   RangeSet reduces = 0;
-  for (const UOp& q : loops.reduces) reduces |= range_bit(q->get<RangeInfo>().id);
+  for (const UOp& q : region.reduces) reduces |= range_bit(q->get<RangeInfo>().id);
   double total = 0;
-  for (const UOp& u : loops.nodes) {
+  for (const UOp& u : region.nodes) {
     bool repeated = (u->ranges & reduces) && !(u->ranges & bit);
     if (is_address(u) || !repeated || (tiled && !(u->ranges & tiled))) continue;
     total += iterations(u, loops) * node_cost(u);
@@ -185,20 +230,31 @@ double shared_work(const Loops& loops, const UOp& r, const UOp& other) {
   return total * trips(r);
 }
 
-double inner_trips(const Loops& loops) {
+double inner_trips(const Region& region) {
   double most = 0;
-  for (const UOp& r : loops.reduces) most = std::max(most, trips(r));
+  for (const UOp& r : region.reduces) most = std::max(most, trips(r));
   return most;
 }
 
+// Whether a reduce shares the loop of its stage: copies of it get accumulators of their own, so
+// their number has to divide it.
+bool is_shared(const UOp& r, const Loops& loops) {
+  for (const UOp& u : loops.nodes) {
+    if (u->op != Op::Reduce) continue;
+    std::vector<UOp> own = loops_of(u);
+    if (std::find(own.begin(), own.end(), r) != own.end()) return true;
+  }
+  return false;
+}
+
 // The output loop, not a vector, over which a tile would share most; null if over none.
-UOp best_tile(const Loops& loops, const Vectors& vectors, const UOp& other) {
+UOp best_tile(const Loops& loops, const Region& region, const Vectors& vectors, const UOp& other) {
   UOp best;
   double most = 0;
-  for (const UOp& r : loops.outputs) {
+  for (const UOp& r : region.outputs) {
     bool vector = std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
     if (vector || r == other || trips(r) < 4) continue;
-    double shared = shared_work(loops, r, other);
+    double shared = shared_work(loops, region, r, other);
     if (shared > most) {
       most = shared;
       best = r;
@@ -210,45 +266,56 @@ UOp best_tile(const Loops& loops, const Vectors& vectors, const UOp& other) {
 // Register tiles: copies of the body over the one or two output loops that share the most. Half of
 // the registers are for accumulators; with one loop every copy has operands of its own, and gets
 // half of that.
-void choose_tiles(const Loops& loops, const Target& target, const Vectors& vectors,
-                  std::vector<Move>& moves) {
-  if (loops.reduces.empty() || inner_trips(loops) < 16) return;
-  UOp first = best_tile(loops, vectors, {});
+void choose_tiles(const Loops& loops, const Region& region, const Target& target,
+                  const Vectors& vectors, std::vector<Move>& moves) {
+  if (region.reduces.empty() || inner_trips(region) < 16) return;
+  UOp first = best_tile(loops, region, vectors, {});
   if (!first) return;
-  UOp second = best_tile(loops, vectors, first);
+  UOp second = best_tile(loops, region, vectors, first);
   int64_t n_reduces = 0;
-  for (const UOp& u : loops.nodes) n_reduces += u->op == Op::Reduce;
+  for (const UOp& u : region.nodes) n_reduces += u->op == Op::Reduce;
   int64_t budget = target.registers / (second ? 2 : 4) / n_reduces;
   auto tile = [&](const UOp& r, int64_t most) {
     int64_t copies = std::min(most, budget);
-    while (copies > 1 && double(copies) > trips(r)) copies /= 2;
+    bool exact = is_shared(r, loops);
+    while (copies > 1 && (double(copies) > trips(r) || (exact && !divides(r, copies)))) copies /= 2;
     if (copies < 2) return;
-    moves.push_back({Move::Kind::Unroll, r->get<RangeInfo>().id, false, copies});
+    const RangeInfo& info = r->get<RangeInfo>();
+    moves.push_back({Move::Kind::Unroll, info.id, info.kind == AxisKind::Reduce, copies});
     budget /= copies;
   };
   tile(first, second ? 4 : 8);
   if (second) tile(second, 4);
 }
 
-// The loop that threads share: the outermost that makes no hoisted reduce run more often.
+// What reduces and stages cost that stand in other loops than `r`: all of it is done for each of
+// its iterations where that is the outermost loop.
+double repeated_cost(const Loops& loops, const UOp& r) {
+  RangeSet outputs = bound_ranges(*loops.store);
+  double cost = 0;
+  for (const UOp& u : loops.nodes) {
+    bool loop = u->op == Op::Reduce || u->op == Op::Stage;
+    bool inside = (u->ranges & outputs) && !(u->ranges & r->ranges);
+    if (loop && inside) cost += iterations(u[first_loop(*u) - 1], loops) * trips(r);
+  }
+  return cost;
+}
+
+// The loop that threads share: the outermost that makes little that was hoisted run more often.
 void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, std::vector<Move>& moves) {
-  RangeSet outputs = 0;
-  for (const UOp& r : loops.outputs) outputs |= range_bit(r->get<RangeInfo>().id);
+  double most_repeated = 0;
+  for (const Region& region : loops.regions) most_repeated += 0.1 * region.cost;
   UOp best;
   double best_trips = 1;
   for (const UOp& r : loops.outputs) {
-    RangeSet bit = range_bit(r->get<RangeInfo>().id);
-    bool recomputes = false;
-    for (const UOp& u : loops.nodes) {
-      bool partial = u->op == Op::Reduce && !(u->ranges & bit) && (u->ranges & outputs);
-      recomputes |= partial;
-    }
     double n = trips(r);
     for (const Move& tile : tiles) {
-      if (tile.range == r->get<RangeInfo>().id) n = std::ceil(n / double(tile.amount));
+      if (!tile.reduce && tile.range == r->get<RangeInfo>().id)
+        n = std::ceil(n / double(tile.amount));
     }
     // An outer loop wins unless an inner one is several times as long.
-    if (!recomputes && n > (best ? 4 * best_trips : 1)) {
+    bool repeats = repeated_cost(loops, r) > most_repeated;
+    if (!repeats && n > (best ? 4 * best_trips : 1)) {
       best = r;
       best_trips = n;
     }
@@ -310,7 +377,7 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   moves = vectors.moves;
   choose_splits(loops, vectors.moves, moves);
   std::vector<Move> tiles;
-  choose_tiles(loops, target, vectors, tiles);
+  for (const Region& region : loops.regions) choose_tiles(loops, region, target, vectors, tiles);
   moves.insert(moves.end(), tiles.begin(), tiles.end());
   choose_parallel(loops, tiles, moves);
   return moves;
@@ -320,9 +387,8 @@ double kernel_work(const UOp& ast) {
   Loops loops(ast);
   double total = 0;
   for (const UOp& u : loops.nodes) {
-    double n = iterations(u->op == Op::Reduce ? u[0] : u, loops);
-    if (u->op == Op::Store) n = iterations(u[2], loops);
-    if (!is_address(u)) total += n * std::max(node_cost(u), 0.0);
+    double n = iterations(u->op == Op::Reduce ? u[0] : u->op == Op::Store ? u[2] : u, loops);
+    if (!is_address(u)) total += n * node_cost(u);
   }
   return total;
 }

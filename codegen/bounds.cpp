@@ -153,33 +153,42 @@ bool lies_in(const UOp& index_used, const UOp& gate, int64_t size, int depth = 4
   return false;
 }
 
-bool is_inside(const UOp& access) {
-  int64_t size = access[0]->get<ParamInfo>().size;
-  if (access[1]->lo >= 0 && access[1]->hi < size) return true;
-  bool gated = access->op == Op::Load && access->src.size() > 2;
-  return lies_in(access[1], gated ? access[2] : UOp(), size);
+bool is_inside(const UOp& at, const UOp& gate, int64_t size) {
+  return (at->lo >= 0 && at->hi < size) || lies_in(at, gate, size);
+}
+
+// Whether every element that a load, store or stage names exists; so of any other node.
+bool is_inside(const UOp& u) {
+  if (u->op == Op::Load) {
+    return is_inside(u[1], u->src.size() > 2 ? u[2] : UOp(), memory_size(u[0]));
+  }
+  if (u->op == Op::Store) return is_inside(u[1], {}, memory_size(u[0]));
+  if (u->op != Op::Stage) return true;
+  for (size_t i = 0; i < first_loop(*u); i += 2) {
+    if (!is_inside(u[i], {}, memory_size(u))) return false;
+  }
+  return true;
 }
 
 UOp kept_inside(const UOp& load) {
   UOp zero = index(0);
-  UOp last = index(std::max<int64_t>(load[0]->get<ParamInfo>().size - 1, 0));
+  UOp last = index(std::max<int64_t>(memory_size(load[0]) - 1, 0));
   UOp at = where(load[1] < zero, zero, load[1]);
   at = where(last < at, last, at);
   return make(Op::Load, {load[0], at, load[2]}, load->arg);
 }
 
-bool is_access(const UOp& u) { return u->op == Op::Load || u->op == Op::Store; }
-
 [[noreturn]] void refuse(const UOp& access, const char* pass) {
-  bug("{}: a {} at {} may leave [0, {}):\n{}", pass, info(access->op).name, expression(access[1]),
-      access[0]->get<ParamInfo>().size, print(access));
+  bool stage = access->op == Op::Stage;
+  bug("{}: a {} at {} may leave [0, {}):\n{}", pass, info(access->op).name,
+      expression(access[stage ? 0 : 1]), memory_size(stage ? access : access[0]), print(access));
 }
 
 }  // namespace
 
 UOp prove_bounds(const UOp& ast, const Target&) {
   return graph_rewrite(ast, [](const UOp& u) -> UOp {
-    if (!is_access(u) || is_inside(u)) return {};
+    if (is_inside(u)) return {};
     if (u->op == Op::Load && u->src.size() > 2) return kept_inside(u);
     refuse(u, "bounds");
   });
@@ -187,7 +196,7 @@ UOp prove_bounds(const UOp& ast, const Target&) {
 
 void verify_bounds(const UOp& ast, const char* pass) {
   for (const UOp& u : toposort(ast)) {
-    if (is_access(u) && !is_inside(u)) refuse(u, pass);
+    if (!is_inside(u)) refuse(u, pass);
   }
 }
 

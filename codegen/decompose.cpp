@@ -278,7 +278,7 @@ UOp bool_ops(const UOp& u) {
 UOp bools_as_bytes(const UOp& ast) {
   return rewrite_once(ast, [](const UOp& u) -> UOp {
     bool in_memory = u->op == Op::Load || u->op == Op::Store;
-    if (!in_memory || u[0]->get<ParamInfo>().dtype.kind != Kind::Bool) return {};
+    if (!in_memory || u[0]->op != Op::Param || u[0]->dtype.kind != Kind::Bool) return {};
     ParamInfo p = u[0]->get<ParamInfo>();
     p.dtype = u8;
     std::vector<UOp> src = u->src;

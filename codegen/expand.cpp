@@ -33,8 +33,7 @@ class Vectorizer {
       : range_(r), bit_(range_bit(r->get<RangeInfo>().id)), lanes_(lanes) {
     outer_ = make(Op::Range, {simplify(r[0] / index(lanes))}, r->arg);
     for (const UOp& u : toposort(ast)) {
-      bool changes =
-          (u->ranges & bit_) || ((u->op == Op::Reduce || u->op == Op::Store) && binds(u));
+      bool changes = (u->ranges & bit_) || binds(u);
       for (const UOp& s : u->src) changes |= affected_.count(s.get()) > 0;
       if (changes) affected_.insert(u.get());
     }
@@ -52,11 +51,8 @@ class Vectorizer {
 
  private:
   bool binds(const UOp& u) const {
-    size_t first = u->op == Op::Reduce ? 1 : 3;
-    for (size_t i = first; i < u->src.size(); ++i) {
-      if (u->src[i] == range_) return true;
-    }
-    return false;
+    return std::find(u->src.begin() + int64_t(first_loop(*u)), u->src.end(), range_) !=
+           u->src.end();
   }
 
   UOp expand(const UOp& u) {
@@ -64,10 +60,11 @@ class Vectorizer {
       case Op::Sink: return with_sources(u, sources(u));
       case Op::Store: return store(u);
       case Op::Reduce: return reduce(u);
+      case Op::Stage: return stage(u);
       default: break;
     }
     if (!affected_.count(u.get())) return u;
-    // A reduce that binds the loop stands below, closed: its value is a scalar.
+    // A reduce or stage that binds the loop stands below, closed: its value is a scalar.
     if (!(u->ranges & bit_)) return with_sources(u, sources(u));
     if (u->op == Op::Load) return load(u);
     if (is_integer_index(u)) {
@@ -145,15 +142,33 @@ class Vectorizer {
 
   UOp load(const UOp& u) {
     expect(u->dtype.lanes == 1, "a loop is vectorised inside of vectors");
+    UOp memory = (*this)(u[0]);
     std::vector<UOp> at = each_lane(u[1]);
-    UOp gate = u->src.size() > 2 ? gather_lanes(each_lane(u[2])) : UOp();
+    // Each lane has its own element where it has memory of its own.
+    if (has_lanes(u[0])) {
+      for (int64_t i = 0; i < lanes_; ++i) {
+        at[size_t(i)] = simplify(at[size_t(i)] * index(lanes_) + index(i));
+      }
+    }
+    std::vector<UOp> gates;
+    if (u->src.size() > 2) gates = each_lane(u[2]);
+    auto each_load = [&] {
+      std::vector<UOp> loads;
+      for (size_t i = 0; i < at.size(); ++i) {
+        std::vector<UOp> src = {memory, at[i]};
+        if (!gates.empty()) src.push_back(gates[i]);
+        loads.push_back(make(Op::Load, std::move(src)));
+      }
+      return make(Op::Stack, std::move(loads));
+    };
+    UOp gate = gates.empty() ? UOp() : gather_lanes(gates);
     std::vector<int64_t> offsets;
     int64_t least = 0;
     int64_t most = 0;
     for (const UOp& a : at) {
       UOp difference = simplify(a - at[0]);
       const int64_t* c = const_int(difference);
-      if (!c) return each_load(u);
+      if (!c) return each_load();
       offsets.push_back(*c);
       least = std::min(least, *c);
       most = std::max(most, *c);
@@ -161,15 +176,15 @@ class Vectorizer {
     int64_t span = most - least + 1;
     bool varied_gate = gate && gate->dtype.lanes > 1;
     if (span == 1 && !varied_gate) {
-      std::vector<UOp> src = {u[0], at[0]};
+      std::vector<UOp> src = {memory, at[0]};
       if (gate) src.push_back(gate);
       return make(Op::Load, std::move(src));
     }
     bool in_order = span == lanes_;
     for (int64_t i = 0; i < lanes_; ++i) in_order = in_order && offsets[size_t(i)] == i;
-    if (span >= 2 * lanes_ || (varied_gate && !in_order)) return each_load(u);
+    if (span >= 2 * lanes_ || (varied_gate && !in_order)) return each_load();
     UOp first = simplify(at[0] + index(least));
-    std::vector<UOp> src = {u[0], first};
+    std::vector<UOp> src = {memory, first};
     if (gate) src.push_back(gate);
     UOp wide = make(Op::Load, std::move(src), span);
     if (in_order) return wide;
@@ -177,7 +192,22 @@ class Vectorizer {
     return make(Op::Swizzle, {wide}, Axes(offsets));
   }
 
-  UOp each_load(const UOp& u) const { return make(Op::Stack, each_lane(u)); }
+  // Where a vector of values goes: one place, or one a lane.
+  struct Place {
+    UOp at;
+    UOp value;
+  };
+
+  std::vector<Place> places(const std::vector<UOp>& at, const UOp& value) const {
+    bool side_by_side = true;
+    for (int64_t i = 0; i < lanes_; ++i) {
+      side_by_side = side_by_side && is_const(simplify(at[size_t(i)] - at[0]), double(i));
+    }
+    if (side_by_side) return {{at[0], value}};
+    std::vector<Place> lanes;
+    for (int64_t i = 0; i < lanes_; ++i) lanes.push_back({at[size_t(i)], lane(value, i)});
+    return lanes;
+  }
 
   UOp store(const UOp& u) {
     std::vector<UOp> src = u->src;
@@ -186,24 +216,41 @@ class Vectorizer {
       return make(Op::Store, std::move(src));
     }
     std::replace(src.begin() + 3, src.end(), range_, outer_);
-    std::vector<UOp> at = each_lane(u[1]);
-    src[2] = widened((*this)(u[2]));
-    bool side_by_side = true;
-    for (int64_t i = 0; i < lanes_; ++i) {
-      side_by_side = side_by_side && is_const(simplify(at[size_t(i)] - at[0]), double(i));
-    }
-    if (side_by_side) {
-      src[1] = at[0];
-      return make(Op::Store, std::move(src));
-    }
     std::vector<UOp> stores;
-    UOp value = src[2];
-    for (int64_t i = 0; i < lanes_; ++i) {
-      src[1] = at[size_t(i)];
-      src[2] = lane(value, i);
+    for (const Place& place : places(each_lane(u[1]), widened((*this)(u[2])))) {
+      src[1] = place.at;
+      src[2] = place.value;
       stores.push_back(make(Op::Store, src));
     }
-    return make(Op::Sink, std::move(stores));
+    return stores.size() == 1 ? stores[0] : make(Op::Sink, std::move(stores));
+  }
+
+  // A stage inside of the loop becomes one for each lane, their elements side by side.
+  bool has_lanes(const UOp& memory) const { return memory->ranges & bit_; }
+
+  // A loop of the stage itself is written in vectors; one around it gives each lane its elements.
+  UOp stage(const UOp& u) {
+    if (!affected_.count(u.get())) return u;
+    bool own = binds(u);
+    bool outer = has_lanes(u);
+    std::vector<UOp> src;
+    for (size_t i = 0; i < first_loop(*u); i += 2) {
+      UOp value = (*this)(u[i + 1]);
+      if (!own && !outer) {
+        src.insert(src.end(), {u[i], value});
+        continue;
+      }
+      std::vector<UOp> at = each_lane(u[i]);
+      for (int64_t l = 0; outer && l < lanes_; ++l) {
+        at[size_t(l)] = simplify(at[size_t(l)] * index(lanes_) + index(l));
+      }
+      for (const Place& p : places(at, widened(value))) src.insert(src.end(), {p.at, p.value});
+    }
+    StageInfo info = u->get<StageInfo>();
+    info.stores = int64_t(src.size()) / 2;
+    if (outer) info.size *= lanes_;
+    for (const UOp& r : loops_of(u)) src.push_back(own && r == range_ ? outer_ : r);
+    return make(Op::Stage, std::move(src), info);
   }
 
   // A loop of the reduce itself: vectors are accumulated, and their lanes at the end.
@@ -259,19 +306,44 @@ UOp unroll(const UOp& ast, const UOp& r, int64_t copies) {
   UOp tiles = simplify((r[0] + index(copies - 1)) / count);
   UOp outer = make(Op::Range, {tiles}, r->arg);
   bool overhangs = !is_const(simplify(r[0] % count), 0);
-  std::vector<UOp> stores;
-  for (const UOp& store : ast->src) {
+  auto copy = [&](const UOp& u, int64_t i) {
+    UOp at = outer * count + index(i);
+    UOp last = simplify(r[0] + index(-1));
+    if (overhangs && i > 0) at = where(at < last, at, last);
+    return substitute(u, {{r, at}});
+  };
+  UOp copied = graph_rewrite(ast, [&](const UOp& u) -> UOp {
+    std::vector<UOp> loops = loops_of(u);
+    auto bound = std::find(loops.begin(), loops.end(), r);
+    if (bound == loops.end()) return {};
+    *bound = outer;
+    std::vector<UOp> all;
     for (int64_t i = 0; i < copies; ++i) {
-      UOp at = outer * count + index(i);
-      UOp last = simplify(r[0] + index(-1));
-      if (overhangs && i > 0) at = where(at < last, at, last);
-      std::vector<UOp> src = store->src;
-      for (size_t j = 0; j < 3; ++j) src[j] = substitute(src[j], {{r, at}});
-      std::replace(src.begin() + 3, src.end(), r, outer);
-      stores.push_back(make(Op::Store, std::move(src)));
+      std::vector<UOp> src;
+      for (size_t j = 0; j < first_loop(*u); ++j) src.push_back(copy(u[j], i));
+      if (u->op == Op::Stage) {
+        all.insert(all.end(), src.begin(), src.end());
+        continue;
+      }
+      src.insert(src.end(), loops.begin(), loops.end());
+      all.push_back(make(u->op, std::move(src), u->arg));
     }
-  }
-  return simplify(make(Op::Sink, std::move(stores)));
+    if (u->op == Op::Store) return make(Op::Sink, std::move(all));
+    if (u->op == Op::Stage) {
+      StageInfo info = u->get<StageInfo>();
+      info.stores *= copies;
+      all.insert(all.end(), loops.begin(), loops.end());
+      return make(Op::Stage, std::move(all), info);
+    }
+    // Each copy of a reduce has an accumulator of its own; what they gathered is one at the end.
+    expect(!overhangs, "unroll of a reduce by {} that do not divide it", copies);
+    UOp total = all[0];
+    for (size_t i = 1; i < all.size(); ++i) {
+      total = make(u->get<Reduction>().op, {total, all[i]});
+    }
+    return total;
+  });
+  return simplify(flatten(copied));
 }
 
 }  // namespace niwaki

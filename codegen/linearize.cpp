@@ -2,8 +2,10 @@
 //
 // Every value is placed in the outermost loop it can be in: before a loop is opened, whatever its
 // body needs that does not depend on it is emitted. A reduce becomes an accumulator, its loops, and
-// an update. Reduces over the same ranges that do not need each other share one loop: that is how
-// the copies of a tile, or the two products of a gated layer, read their common operand once.
+// an update; a stage becomes memory, its loops, and stores. Those over the same ranges that do not
+// need each other share one loop: that is how the copies of a tile, or the two products of a gated
+// layer, read their common operand once, and how the exponentials of a softmax are summed while
+// they are stored.
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
@@ -23,10 +25,6 @@ RangeSet bits_of(const std::vector<UOp>& ranges) {
   return set;
 }
 
-std::vector<UOp> ranges_from(const UOp& u, size_t first) {
-  return {u->src.begin() + int64_t(first), u->src.end()};
-}
-
 UOp identity(Op op, DType t) {
   UOp value = constant(t.scalar(), op == Op::Mul ? 1 : 0);
   if (op == Op::Max && is_float(t)) value = constant(t.scalar(), -INFINITY);
@@ -42,16 +40,16 @@ class Linearizer {
     for (const UOp& u : toposort(ast)) {
       std::vector<const Node*> below;
       for (const UOp& s : u->src) {
-        const std::vector<const Node*>& more = reduces_in_[s.get()];
+        const std::vector<const Node*>& more = loops_in_[s.get()];
         below.insert(below.end(), more.begin(), more.end());
       }
-      if (u->op == Op::Reduce) {
-        reduces_.push_back(u);
+      if (has_loops(u)) {
+        loops_.push_back(u);
         below.push_back(u.get());
       }
       std::sort(below.begin(), below.end());
       below.erase(std::unique(below.begin(), below.end()), below.end());
-      reduces_in_[u.get()] = std::move(below);
+      loops_in_[u.get()] = std::move(below);
       if (u->op == Op::Param) linear_.params.push_back(u);
       if (u->op == Op::Variable) linear_.variables.push_back(u);
     }
@@ -65,7 +63,7 @@ class Linearizer {
 
   LinearCode run(const UOp& sink) {
     scopes_.emplace_back();
-    std::vector<UOp> loops = ranges_from(sink[0], 3);
+    std::vector<UOp> loops = loops_of(sink[0]);
     std::stable_sort(loops.begin(), loops.end(),
                      [](const UOp& a, const UOp& b) { return outer_first(a) < outer_first(b); });
     for (const UOp& r : loops) note_launch(r);
@@ -88,6 +86,9 @@ class Linearizer {
   }
 
  private:
+  // What becomes loops of its own.
+  static bool has_loops(const UOp& u) { return u->op == Op::Reduce || u->op == Op::Stage; }
+
   // Parallel and grid loops are outside, where their launch is.
   static int outer_first(const UOp& r) {
     switch (r->get<RangeInfo>().kind) {
@@ -140,20 +141,24 @@ class Linearizer {
       emit(u);
       return;
     }
-    if (u->op == Op::Reduce) {
-      // Below a reduce nothing that depends on its own loops can leave it.
-      std::unordered_set<const Node*> below;
-      hoist(u[0], inner | bits_of(ranges_from(u, 1)), below);
+    if (has_loops(u)) {
+      hoist_body(u, inner | bound_ranges(*u));
       return;
     }
     for (const UOp& s : u->src) hoist(s, inner, seen);
   }
 
+  // Nothing that depends on the loops of a reduce or stage can leave them.
+  void hoist_body(const UOp& u, RangeSet inner) {
+    std::unordered_set<const Node*> below;
+    for (size_t i = 0; i < first_loop(*u); ++i) hoist(u[i], inner, below);
+  }
+
   UOp emit(const UOp& u) {
     if (u->op == Op::Const || u->op == Op::Param || u->op == Op::Variable) return u;
     if (const UOp* done = find(u)) return *done;
-    if (u->op == Op::Reduce) {
-      emit_reduces(u);
+    if (has_loops(u)) {
+      emit_loops(u);
       return *find(u);
     }
     if (u->op == Op::Range) bug("r{} is used outside of its loop", u->get<RangeInfo>().id);
@@ -165,9 +170,9 @@ class Linearizer {
     return made;
   }
 
-  bool contains(const UOp& u, const UOp& reduce) const {
-    const std::vector<const Node*>& below = reduces_in_.at(u.get());
-    return std::binary_search(below.begin(), below.end(), reduce.get());
+  bool contains(const UOp& u, const UOp& other) const {
+    const std::vector<const Node*>& below = loops_in_.at(u.get());
+    return std::binary_search(below.begin(), below.end(), other.get());
   }
 
   RangeSet open_ranges() const {
@@ -180,12 +185,12 @@ class Linearizer {
     return open;
   }
 
-  // `first` and every reduce that can share its loop.
+  // `first` and all that can share its loops.
   std::vector<UOp> group_of(const UOp& first) const {
     std::vector<UOp> group = {first};
     RangeSet open = open_ranges();
-    for (const UOp& other : reduces_) {
-      bool same_loops = ranges_from(other, 1) == ranges_from(first, 1);
+    for (const UOp& other : loops_) {
+      bool same_loops = loops_of(other) == loops_of(first);
       if (!same_loops || other == first || (other->ranges & ~open) || find(other)) continue;
       bool independent = other->ranges == first->ranges;
       for (const UOp& member : group) {
@@ -196,36 +201,54 @@ class Linearizer {
     return group;
   }
 
-  void emit_reduces(const UOp& first) {
+  void emit_loops(const UOp& first) {
     std::vector<UOp> group = group_of(first);
-    std::vector<UOp> loops = ranges_from(first, 1);
-    for (const UOp& u : group) {
-      Op op = u->get<Reduction>().op;
-      UOp acc = make(Op::Acc, {emit(identity(op, u->dtype))}, next_acc_++);
-      accs_[u.get()] = acc;
-    }
-    for (const UOp& u : group) hoist(u[0], bits_of(loops));
+    std::vector<UOp> loops = loops_of(first);
+    for (const UOp& u : group) results_[u.get()] = result_of(u);
+    for (const UOp& u : group) hoist_body(u, bits_of(loops));
     // What was hoisted may have taken members of the group into its own loop.
     std::erase_if(group, [&](const UOp& u) { return find(u); });
-    for (const UOp& u : group) linear_.code.push_back(accs_[u.get()]);
+    for (const UOp& u : group) linear_.code.push_back(results_[u.get()]);
     if (group.empty()) return;
     size_t open = 0;
     for (; open < loops.size(); ++open) {
       std::vector<UOp> inner(loops.begin() + int64_t(open), loops.end());
-      for (const UOp& u : group) hoist(u[0], bits_of(inner));
+      for (const UOp& u : group) hoist_body(u, bits_of(inner));
       open_loop(loops[open]);
     }
     for (const UOp& u : group) {
-      // The factors of a product stay apart for the fused multiply-add.
-      bool product = u->get<Reduction>().op == Op::Add && u[0]->op == Op::Mul && is_float(u->dtype);
-      bool fused = product && !target_.interpreted && !find(u[0]);
-      UOp value = fused ? make(Op::Mul, {emit(u[0][0]), emit(u[0][1])}) : emit(u[0]);
-      UOp acc = accs_[u.get()];
-      UOp step = emit_combined(combine(u->get<Reduction>().op, acc, value, target_), acc, value);
-      linear_.code.push_back(make(Op::Update, {acc, step}));
+      if (u->op == Op::Stage) fill(u);
+      else accumulate(u);
     }
     while (open > 0) close_loop(loops[--open]);
-    for (const UOp& u : group) scopes_.back()[u.get()] = accs_[u.get()];
+    for (const UOp& u : group) scopes_.back()[u.get()] = results_[u.get()];
+  }
+
+  // Where the value of loops is found after them: a register, or memory.
+  UOp result_of(const UOp& u) {
+    if (u->op == Op::Stage) {
+      return make(Op::Scratch, {}, ParamInfo{next_scratch_++, u->dtype, memory_size(u), false});
+    }
+    return make(Op::Acc, {emit(identity(u->get<Reduction>().op, u->dtype))}, next_acc_++);
+  }
+
+  void fill(const UOp& stage) {
+    std::vector<UOp> stores;
+    for (size_t i = 0; i < first_loop(*stage); i += 2) {
+      UOp at = emit(stage[i]);
+      stores.push_back(make(Op::Store, {results_[stage.get()], at, emit(stage[i + 1])}));
+    }
+    for (const UOp& store : stores) linear_.code.push_back(store);
+  }
+
+  void accumulate(const UOp& u) {
+    // The factors of a product stay apart for the fused multiply-add.
+    bool product = u->get<Reduction>().op == Op::Add && u[0]->op == Op::Mul && is_float(u->dtype);
+    bool fused = product && !target_.interpreted && !find(u[0]);
+    UOp value = fused ? make(Op::Mul, {emit(u[0][0]), emit(u[0][1])}) : emit(u[0]);
+    UOp acc = results_[u.get()];
+    UOp step = emit_combined(combine(u->get<Reduction>().op, acc, value, target_), acc, value);
+    linear_.code.push_back(make(Op::Update, {acc, step}));
   }
 
   // The ops that combine() made around what is already emitted.
@@ -249,10 +272,11 @@ class Linearizer {
   const Target& target_;
   LinearCode linear_;
   std::vector<std::unordered_map<const Node*, UOp>> scopes_;
-  std::unordered_map<const Node*, std::vector<const Node*>> reduces_in_;
-  std::vector<UOp> reduces_;
-  std::unordered_map<const Node*, UOp> accs_;
+  std::unordered_map<const Node*, std::vector<const Node*>> loops_in_;
+  std::vector<UOp> loops_;
+  std::unordered_map<const Node*, UOp> results_;
   int64_t next_acc_ = 0;
+  int64_t next_scratch_ = 0;
 };
 
 }  // namespace
@@ -285,11 +309,12 @@ std::string print(const LinearCode& linear) {
     for (const UOp& s : u->src) sources.push_back(name_of(s));
     std::string line = print_node(u, sources, {});
     if (u->dtype != void_type) {
-      std::string prefix = u->op == Op::Range ? "r" : u->op == Op::Acc ? "a" : "%";
-      int64_t number = u->op == Op::Range ? u->get<RangeInfo>().id
-                       : u->op == Op::Acc ? u->get<int64_t>()
-                                          : n++;
-      names[u.get()] = fmt::format("{}{}", prefix, number);
+      switch (u->op) {
+        case Op::Range: names[u.get()] = fmt::format("r{}", u->get<RangeInfo>().id); break;
+        case Op::Acc: names[u.get()] = fmt::format("a{}", u->get<int64_t>()); break;
+        case Op::Scratch: names[u.get()] = fmt::format("s{}", u->get<ParamInfo>().index); break;
+        default: names[u.get()] = fmt::format("%{}", n++);
+      }
       line = names[u.get()] + " = " + line;
     }
     text += indent + line + "\n";

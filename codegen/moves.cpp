@@ -24,14 +24,13 @@ UOp split(const UOp& ast, const UOp& r, int64_t amount, AxisKind inner_kind, int
   UOp inner = range(index(amount), inner_id, inner_kind);
   UOp whole = outer * index(amount) + inner;
   UOp bound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
-    size_t first = u->op == Op::Reduce ? 1 : u->op == Op::Store ? 3 : u->src.size();
+    size_t first = first_loop(*u);
     for (size_t i = first; i < u->src.size(); ++i) {
       if (u->src[i] != r) continue;
       std::vector<UOp> src = u->src;
       src[i] = outer;
       src.insert(src.begin() + int64_t(i) + 1, inner);
-      src[0] = substitute(src[0], {{r, whole}});
-      for (size_t j = 1; j < first; ++j) src[j] = substitute(src[j], {{r, whole}});
+      for (size_t j = 0; j < first; ++j) src[j] = substitute(src[j], {{r, whole}});
       return make(u->op, std::move(src), u->arg);
     }
     return {};
@@ -63,7 +62,7 @@ UOp drop_single_loops(const UOp& ast) {
   }
   if (zeros.empty()) return ast;
   UOp unbound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
-    size_t first = u->op == Op::Reduce ? 1 : u->op == Op::Store ? 3 : u->src.size();
+    size_t first = first_loop(*u);
     std::vector<UOp> src;
     for (size_t i = 0; i < u->src.size(); ++i) {
       bool single = i >= first && is_const(u[i][0], 1);
@@ -77,7 +76,7 @@ UOp drop_single_loops(const UOp& ast) {
 
 UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
   UOp typed = range(r[0], r->get<RangeInfo>().id, kind);
-  return substitute(ast, {{r, typed}});
+  return graph_rewrite(ast, [&](const UOp& u) { return u == r ? typed : UOp(); });
 }
 
 }  // namespace

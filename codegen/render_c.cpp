@@ -263,7 +263,9 @@ class Renderer {
   }
 
   std::string element(const UOp& access) {
-    return fmt::format("p{}[{}]", access[0]->get<ParamInfo>().index, value(access[1]).text);
+    const char* memory = access[0]->op == Op::Scratch ? "s" : "p";
+    return fmt::format("{}{}[{}]", memory, access[0]->get<ParamInfo>().index,
+                       value(access[1]).text);
   }
 
   void statement(const UOp& u, const Planned& planned) {
@@ -273,6 +275,10 @@ class Renderer {
       case Op::Acc:
         texts_[u.get()] = {fmt::format("a{}", u->get<int64_t>())};
         return line("{} a{} = {};", type(u->dtype), u->get<int64_t>(), value(u[0]).text);
+      case Op::Scratch: {
+        const ParamInfo& s = u->get<ParamInfo>();
+        return line("{} s{}[{}];", type(s.dtype), s.index, s.size);
+      }
       case Op::Update: return line("{} = {};", value(u[0]).text, value(u[1]).text);
       case Op::Store: return line("{} = {};", element(u), value(u[2]).text);
       default: break;

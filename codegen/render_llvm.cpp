@@ -53,8 +53,14 @@ class Renderer {
     }
     std::string slots;
     for (const UOp& u : linear.code) {
-      if (u->op != Op::Acc) continue;
-      slots += fmt::format("  %acc{} = alloca {}\n", u->get<int64_t>(), type(u->dtype));
+      if (u->op == Op::Acc) {
+        slots += fmt::format("  %acc{} = alloca {}\n", u->get<int64_t>(), type(u->dtype));
+      } else if (u->op == Op::Scratch) {
+        const ParamInfo& s = u->get<ParamInfo>();
+        slots += fmt::format("  %scratch{} = alloca [{} x {}], align 64\n", s.index, s.size,
+                             element_type(s.dtype));
+        names_[u.get()] = fmt::format("%scratch{}", s.index);
+      }
     }
     for (const UOp& u : linear.code) instruction(u);
     line("ret void");
@@ -106,6 +112,7 @@ class Renderer {
         std::string stored = typed(u->op == Op::Acc ? u[0] : u[1]);
         return line("store {}, ptr %acc{}", stored, acc->get<int64_t>());
       }
+      case Op::Scratch: return;
       case Op::Stack: return stack(u);
       case Op::Swizzle: return swizzle(u);
       case Op::Load: return load(u);
@@ -149,7 +156,7 @@ class Renderer {
   std::string address(const UOp& access, const std::string& at) {
     std::string pointer = fresh();
     line("{} = getelementptr {}, ptr {}, i64 {}", pointer,
-         element_type(access[0]->get<ParamInfo>().dtype), value(access[0]), at);
+         element_type(access[0]->dtype), value(access[0]), at);
     return pointer;
   }
 

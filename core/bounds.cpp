@@ -133,6 +133,18 @@ Interval of_sources(const Node& n) {
   return all;
 }
 
+// What a stage was filled with, and the 0 of a closed gate; of other memory nothing is known.
+Interval staged(const Node& load) {
+  const UOp& memory = load.src[0];
+  if (memory->op != Op::Stage) return {lowest, highest};
+  Interval all = {highest, lowest};
+  for (size_t i = 1; i < first_loop(*memory); i += 2) {
+    all = {std::min(all.lo, memory[i]->lo), std::max(all.hi, memory[i]->hi)};
+  }
+  if (load.src.size() > 2) all = {std::min<int64_t>(all.lo, 0), std::max<int64_t>(all.hi, 0)};
+  return all;
+}
+
 Interval unclamped(const Node& n) {
   auto source = [&](size_t i) { return Interval{n.src[i]->lo, n.src[i]->hi}; };
   switch (n.op) {
@@ -170,6 +182,7 @@ Interval unclamped(const Node& n) {
     case Op::Where: return select(n);
     case Op::Pad: return {std::min<int64_t>(n.src[0]->lo, 0), std::max<int64_t>(n.src[0]->hi, 0)};
     case Op::Stack: return of_sources(n);
+    case Op::Load: return staged(n);
     case Op::Cast: return source(0);
     case Op::Reshape:
     case Op::Permute:

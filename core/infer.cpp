@@ -181,6 +181,16 @@ void infer_bitcast(Node& n) {
   n.shape.back() = dim_mul(dim_product(last.others), index(bytes / to_bytes * to_values));
 }
 
+bool is_memory(const UOp& u) {
+  return u->op == Op::Param || u->op == Op::Stage || u->op == Op::Scratch;
+}
+
+void expect_loops(const Node& n) {
+  for (size_t i = first_loop(n); i < n.src.size(); ++i) {
+    expect(n.src[i]->op == Op::Range, "{} over a {}", op_name(n), info(n.src[i]->op).name);
+  }
+}
+
 void infer_reduce(Node& n) {
   const Reduction& r = n.get<Reduction>();
   const UOp& x = n.src[0];
@@ -188,9 +198,7 @@ void infer_reduce(Node& n) {
   check_operand_class(n, x->dtype);
   expect(r.op == Op::Add || r.op == Op::Mul || r.op == Op::Max, "reduce with {}", info(r.op).name);
   if (n.src.size() > 1) {
-    for (size_t i = 1; i < n.src.size(); ++i) {
-      expect(n.src[i]->op == Op::Range, "reduce over a {}", info(n.src[i]->op).name);
-    }
+    expect_loops(n);
     return;
   }
   n.shape = x->shape;
@@ -222,17 +230,28 @@ void infer_assign(Node& n) {
 }
 
 void infer_load(Node& n) {
-  expect(n.src.size() >= 2 && n.src[0]->op == Op::Param, "load without param or index");
-  n.dtype = n.src[0]->get<ParamInfo>().dtype.vec(std::max<int64_t>(
+  expect(n.src.size() >= 2 && is_memory(n.src[0]), "load without memory or index");
+  n.dtype = n.src[0]->dtype.vec(std::max<int64_t>(
       n.src[1]->dtype.lanes, std::holds_alternative<int64_t>(n.arg) ? n.get<int64_t>() : 1));
 }
 
 void infer_store(Node& n) {
-  expect(n.src.size() >= 3 && n.src[0]->op == Op::Param, "store without param, index or value");
-  for (size_t i = 3; i < n.src.size(); ++i) {
-    expect(n.src[i]->op == Op::Range, "store over a {}", info(n.src[i]->op).name);
-  }
+  expect(n.src.size() >= 3 && is_memory(n.src[0]), "store without memory, index or value");
+  expect_loops(n);
   n.dtype = void_type;
+}
+
+// Its elements are scalars, however wide it is written; a bool in memory has a value and no bit.
+void infer_stage(Node& n) {
+  size_t first = first_loop(n);
+  expect(first > 0 && n.src.size() >= first, "stage without values");
+  expect_loops(n);
+  n.dtype = n.src[1]->dtype.scalar();
+  expect(n.dtype.kind != Kind::Bool, "stage of bools");
+  for (size_t i = 0; i < first; i += 2) {
+    expect(n.src[i]->dtype == i64 && n.src[i + 1]->dtype.scalar() == n.dtype,
+           "stage of mixed values");
+  }
 }
 
 void infer_stack(Node& n) {
@@ -255,7 +274,8 @@ void infer_leaf(Node& n) {
       n.dtype = n.get<BufferRef>()->dtype;
       n.shape = shape_of(n.get<BufferRef>()->shape);
       return;
-    case Op::Param: n.dtype = n.get<ParamInfo>().dtype; return;
+    case Op::Param:
+    case Op::Scratch: n.dtype = n.get<ParamInfo>().dtype; return;
     case Op::Range: {
       int64_t id = n.get<RangeInfo>().id;
       expect(id >= 0 && id < 64, "range {} has no bit in a set of ranges", id);
@@ -280,6 +300,7 @@ void infer_type_and_shape(Node& n) {
     case Op::Variable:
     case Op::Buffer:
     case Op::Param:
+    case Op::Scratch:
     case Op::Range:
     case Op::Iota: return infer_leaf(n);
     case Op::Reshape: return infer_reshape(n);
@@ -303,6 +324,7 @@ void infer_type_and_shape(Node& n) {
     case Op::Stack: return infer_stack(n);
     case Op::Swizzle: n.dtype = n.src[0]->dtype.vec(int64_t(n.get<Axes>().size())); return;
     case Op::Store: return infer_store(n);
+    case Op::Stage: return infer_stage(n);
     case Op::Sink:
     case Op::Update:
     case Op::End: n.dtype = void_type; return;
@@ -320,8 +342,7 @@ void infer(Node& n) {
   n.hi = b.hi;
   n.ranges = n.op == Op::Range ? range_bit(n.get<RangeInfo>().id) : 0;
   for (const UOp& s : n.src) n.ranges |= s->ranges;
-  if (n.op == Op::Reduce && n.src.size() > 1) n.ranges &= ~bound_ranges(n, 1);
-  if (n.op == Op::Store && n.src.size() > 3) n.ranges &= ~bound_ranges(n, 3);
+  n.ranges &= ~bound_ranges(n);
 }
 
 }  // namespace niwaki

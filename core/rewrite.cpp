@@ -153,11 +153,24 @@ UOp graph_rewrite(const UOp& root, const Rules& rules) {
 
 UOp substitute(const UOp& root, const std::vector<std::pair<UOp, UOp>>& replacements) {
   Memo memo;
-  for (const auto& [from, to] : replacements) memo[from.get()] = to;
+  // Where only loops are replaced, what does not depend on them stays: a reduce or stage that has
+  // closed one of them means its own.
+  RangeSet loops = 0;
+  bool only_loops = true;
+  for (const auto& [from, to] : replacements) {
+    memo[from.get()] = to;
+    loops |= from->ranges;
+    only_loops = only_loops && from->op == Op::Range;
+  }
   std::vector<UOp> todo = {root};
   while (!todo.empty()) {
     UOp u = todo.back();
     if (memo.count(u.get())) {
+      todo.pop_back();
+      continue;
+    }
+    if (only_loops && !(u->ranges & loops)) {
+      memo[u.get()] = u;
       todo.pop_back();
       continue;
     }

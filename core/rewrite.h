@@ -94,7 +94,8 @@ UOp graph_rewrite(const UOp& root, const Rules& rules);
 /// The same for one function in place of a table; null means no change.
 UOp graph_rewrite(const UOp& root, const std::function<UOp(const UOp&)>& rule);
 
-/// Replaces nodes by others wherever they stand, without rewriting the replacements.
+/// Replaces nodes by others wherever they stand, without rewriting the replacements; loops only
+/// where they are free.
 UOp substitute(const UOp& root, const std::vector<std::pair<UOp, UOp>>& replacements);
 
 }  // namespace niwaki

@@ -42,6 +42,9 @@ std::string print_arg(const UOp& u, const std::vector<BufferRef>& buffers) {
     std::string operator()(const RangeInfo& r) const {
       return fmt::format("{} {}", r.id, axis_names[size_t(r.kind)]);
     }
+    std::string operator()(const StageInfo& s) const {
+      return fmt::format("{} {}", s.size, s.stores);
+    }
   };
   return std::visit(Printer{buffers}, static_cast<const decltype(u->arg)::variant&>(u->arg));
 }
@@ -123,7 +126,8 @@ struct Parser {
         need(at >= 0 && at < int64_t(buffers.size()), "buffer #{} was not given", at);
         return buffers[at];
       }
-      case Op::Param: {
+      case Op::Param:
+      case Op::Scratch: {
         int64_t at = integer(word(text));
         DType t = dtype_from_name(word(text));
         int64_t size = integer(word(text));
@@ -135,6 +139,10 @@ struct Parser {
         const std::string_view* found = std::find(axis_names, axis_names + 5, kind);
         need(found != axis_names + 5, "unknown axis '{}'", kind);
         return RangeInfo{id, AxisKind(found - axis_names)};
+      }
+      case Op::Stage: {
+        int64_t size = integer(word(text));
+        return StageInfo{size, integer(word(text))};
       }
       case Op::Reduce: {
         Op combine = reduction(word(text));

@@ -35,6 +35,7 @@ struct HashArg {
     return mix(mix((*this)(p.dtype), size_t(p.index)), size_t(p.size) * 2 + p.constant);
   }
   size_t operator()(const RangeInfo& r) const { return mix(size_t(r.id), size_t(r.kind)); }
+  size_t operator()(const StageInfo& s) const { return mix(size_t(s.size), size_t(s.stores)); }
 };
 
 size_t hash_node(const Node& n) {
@@ -333,10 +334,30 @@ std::string expression(const UOp& u) {
   }
 }
 
-RangeSet bound_ranges(const Node& n, size_t first) {
+size_t first_loop(const Node& n) {
+  switch (n.op) {
+    case Op::Reduce: return 1;
+    case Op::Store: return 3;
+    case Op::Stage: return 2 * size_t(n.get<StageInfo>().stores);
+    default: return n.src.size();
+  }
+}
+
+std::vector<UOp> loops_of(const UOp& u) {
+  return {u->src.begin() + int64_t(first_loop(*u)), u->src.end()};
+}
+
+RangeSet bound_ranges(const Node& n) {
   RangeSet set = 0;
-  for (size_t i = first; i < n.src.size(); ++i) set |= range_bit(n.src[i]->get<RangeInfo>().id);
+  for (size_t i = first_loop(n); i < n.src.size(); ++i) {
+    set |= range_bit(n.src[i]->get<RangeInfo>().id);
+  }
   return set;
+}
+
+int64_t memory_size(const UOp& memory) {
+  if (memory->op == Op::Stage) return memory->get<StageInfo>().size;
+  return memory->get<ParamInfo>().size;
 }
 
 }  // namespace niwaki

@@ -82,7 +82,15 @@ struct ParamInfo {
   friend bool operator==(const ParamInfo&, const ParamInfo&) = default;
 };
 
-/// How a loop is run. Loop and Parallel write; Reduce accumulates; Global and Local are a GPU's.
+/// The memory of a stage: its elements, and how many stores an iteration of its loops makes.
+struct StageInfo {
+  int64_t size;
+  int64_t stores;
+  friend bool operator==(const StageInfo&, const StageInfo&) = default;
+};
+
+/// How a loop is run. Loop and Parallel write to buffers; Reduce stands inside of them, and
+/// accumulates or fills a stage; Global and Local are a GPU's.
 enum class AxisKind : uint8_t { Loop, Parallel, Reduce, Global, Local };
 
 /// A loop: its number in the kernel, in nesting order, and its kind.
@@ -94,7 +102,7 @@ struct RangeInfo {
 
 /// Everything about a node that is not a source. Closed: a new alternative is a decision.
 struct Arg : std::variant<std::monostate, int64_t, DType, Constant, Symbol, Axes, Reduction,
-                          BufferRef, ParamInfo, RangeInfo> {
+                          BufferRef, ParamInfo, RangeInfo, StageInfo> {
   using variant::variant;
 };
 
@@ -111,7 +119,7 @@ struct Node {
   /// Bounds of an integer or bool, of every lane; the dtype's own where nothing better is known.
   int64_t lo;
   int64_t hi;
-  /// Free ranges: a Reduce closes its own.
+  /// Free ranges: a Reduce, Store or Stage closes its own.
   RangeSet ranges;
   /// The user's line that made the node first.
   Site site;
@@ -192,7 +200,14 @@ std::string expression(const UOp& u);
 
 /// Range ids as a set.
 inline RangeSet range_bit(int64_t id) { return RangeSet(1) << id; }
-/// The bits of the ranges of a Reduce, Store or other node's sources from `first` on.
-RangeSet bound_ranges(const Node& n, size_t first);
+/// The first source that is a loop of a Reduce, Store or Stage; behind the last of any other node.
+size_t first_loop(const Node& n);
+/// The loops of a Reduce, Store or Stage, outermost first.
+std::vector<UOp> loops_of(const UOp& u);
+/// The same as a set.
+RangeSet bound_ranges(const Node& n);
+
+/// Elements of a Param, Stage or Scratch.
+int64_t memory_size(const UOp& memory);
 
 }  // namespace niwaki

@@ -18,7 +18,8 @@ const char* objection(const UOp& u, Stage stage) {
   if (u->dtype.packed && u->op != Op::Param) return "is packed, but only bytes are loaded";
   if (u->op == Op::Reduce && !u->get<Reduction>().axes.empty()) return "reduces over axes";
   if (u->op == Op::Load || u->op == Op::Store) {
-    if (u[0]->op != Op::Param) return "has no param";
+    bool reads_stage = u->op == Op::Load && u[0]->op == Op::Stage;
+    if (u[0]->op != Op::Param && !reads_stage) return "has no param";
     if (u[1]->dtype.scalar() != i64) return "has an index that is no i64";
   }
   return nullptr;

@@ -19,6 +19,7 @@ struct Instruction {
   std::vector<int64_t> src;
   Axes lanes;
   int64_t buffer = -1;
+  bool local = false;
   int64_t size = 0;
   int64_t gate_lanes = 0;
   /// Where a loop continues: past its End, or back behind its Range.
@@ -35,15 +36,22 @@ class InterpProgram : public Program {
       in.op = u->op;
       in.dtype = u->dtype;
       in.operand = u->src.empty() ? u->dtype : u->src.back()->dtype;
+      if (u->op == Op::Scratch) {
+        const ParamInfo& s = u->get<ParamInfo>();
+        if (scratch_.size() <= size_t(s.index)) scratch_.resize(size_t(s.index) + 1);
+        scratch_[size_t(s.index)].resize(size_t(s.size * byte_size(s.dtype)));
+        continue;
+      }
       if (u->op == Op::Load || u->op == Op::Store) {
         const ParamInfo& p = u[0]->get<ParamInfo>();
         in.buffer = p.index;
+        in.local = u[0]->op == Op::Scratch;
         in.size = p.size;
         in.operand = p.dtype;
         if (u->op == Op::Load && u->src.size() > 2) in.gate_lanes = u[2]->dtype.lanes;
       }
       for (const UOp& s : u->src) {
-        if (s->op != Op::Param) in.src.push_back(reg(s));
+        if (s->op != Op::Param && s->op != Op::Scratch) in.src.push_back(reg(s));
       }
       if (u->op == Op::Where) in.operand = u->dtype;
       if (u->op == Op::Swizzle) in.lanes = u->get<Axes>();
@@ -116,10 +124,11 @@ class InterpProgram : public Program {
     return at + 1;
   }
 
-  char* address(const Instruction& in, std::span<void* const> buffers, int64_t element) const {
+  char* address(const Instruction& in, std::span<void* const> buffers, int64_t element) {
     expect(element >= 0 && element < in.size, "{} of element {} of {} in buffer {}",
            info(in.op).name, element, in.size, in.buffer);
-    return static_cast<char*>(buffers[size_t(in.buffer)]) + element * byte_size(in.operand);
+    void* memory = in.local ? scratch_[size_t(in.buffer)].data() : buffers[size_t(in.buffer)];
+    return static_cast<char*>(memory) + element * byte_size(in.operand);
   }
 
   void load(const Instruction& in, std::span<void* const> buffers) {
@@ -156,6 +165,7 @@ class InterpProgram : public Program {
 
   std::vector<Instruction> code_;
   std::vector<Value> registers_;
+  std::vector<std::vector<char>> scratch_;
   std::vector<int64_t> variables_;
   std::unordered_map<const Node*, int64_t> names_;
   std::vector<UOp> keep_;

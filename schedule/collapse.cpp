@@ -179,8 +179,7 @@ UOp at_position(const UOp& f, const UOp& r, const UOp& position, const UOp& vali
 // Whether a loop inside of f has the number of one that the position depends on.
 bool captures(const UOp& f, const UOp& r, const UOp& position) {
   for (const UOp& u : toposort(f)) {
-    bool loops = u->op == Op::Reduce && (u->ranges & r->ranges);
-    if (loops && (bound_ranges(*u, 1) & position->ranges)) return true;
+    if ((u->ranges & r->ranges) && (bound_ranges(*u) & position->ranges)) return true;
   }
   return false;
 }

@@ -19,27 +19,51 @@
 // gathers and casts, which this has not.
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/error.h"
+#include "ops/linear_form.h"
 #include "ops/rules.h"
 #include "schedule/schedule.h"
 
 namespace niwaki {
 namespace {
 
+// A loop, and whose it is: the same range in two reduces is two loops.
+struct Loop {
+  UOp range;
+  const Node* owner;
+};
+
 // How a value is read: at `index`, inside `loops`, outermost first.
 struct Use {
   int64_t kernel;
   std::vector<UOp> index;
-  std::vector<UOp> loops;
+  std::vector<Loop> loops;
+  /// How often all of it is done: by every thread, where it is done outside of the loops.
+  double times = 1;
 };
 
-// What a store and the load that follows cost, in operations.
+// What a store to memory and the load that follows cost, in operations.
 constexpr double store_cost = 8;
 
-// What a kernel costs that writes next to nothing: few numbers are not worth one.
-constexpr double kernel_cost = 100;
+// The same for memory that does not leave the cache of one processor.
+constexpr double stage_cost = 2;
+
+// What a kernel of its own costs: threads that meet, a microsecond or two of vector operations.
+constexpr double kernel_cost = 2e5;
+
+// What is computed outside of all loops, every thread computes.
+constexpr double threads = 2;
+
+// The cost of what cannot be.
+constexpr double impossible = 1e18;
+
+// Stages stay in the cache.
+constexpr double max_stage_bytes = 256 * 1024;
 
 double op_cost(Op op) {
   switch (op) {
@@ -67,30 +91,107 @@ bool is_condition(const UOp& u) {
   return u->dtype == boolean || (x->dtype == boolean && x->op != Op::Reduce) || choice;
 }
 
-struct Estimate {
-  /// Operations for one element, everything below included.
-  double work = 0;
-  /// Depends on memory that is not constant.
-  bool varies = false;
-};
-
 double size_of(const Shape& shape) {
   double n = 1;
   for (const UOp& dim : shape) n *= double(std::max<int64_t>(dim_max(dim), 1));
   return n;
 }
 
-std::unordered_map<const Node*, Estimate> estimate(const std::vector<UOp>& order) {
+// The order in which floats are added up depends on the loops around, so that one sum computed in
+// two places may be two values: x == max(x) would not hold.
+bool depends_on_order(const UOp& u) {
+  return u->op == Op::Reduce && u->get<Reduction>().op != Op::Max && is_float(u->dtype);
+}
+
+// What the sums of a graph are placed as: each as the last of the elementwise values of its size
+// that all of it goes through before anything else reads it, so that a sum is stored with the bias
+// and the residual added to it. What is on the way is computed where that is.
+class Outcomes {
+ public:
+  Outcomes() = default;
+
+  explicit Outcomes(const std::vector<UOp>& order) {
+    std::unordered_map<const Node*, size_t> position;
+    std::vector<std::vector<size_t>> readers(order.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      position[order[i].get()] = i;
+      for (const UOp& s : order[i]->src) readers[position.at(s.get())].push_back(i);
+    }
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (order[i]->op == Op::Reduce) find(order, readers, i);
+    }
+  }
+
+  /// Whether a reduce is placed as this value, itself perhaps.
+  bool has(const UOp& u) const { return outcomes_.count(u.get()) > 0; }
+  /// Whether it is one that floats were added up for.
+  bool is_sum(const UOp& u) const {
+    auto found = outcomes_.find(u.get());
+    return found != outcomes_.end() && found->second;
+  }
+  /// Whether it is on the way from a reduce to what that is placed as.
+  bool is_passed(const UOp& u) const { return passed_.count(u.get()) > 0; }
+
+ private:
+  void find(const std::vector<UOp>& order, const std::vector<std::vector<size_t>>& readers,
+            size_t reduce) {
+    const UOp& u = order[reduce];
+    double size = size_of(u->shape);
+    size_t outcome = reduce;
+    std::vector<size_t> before;  // the outcome
+    std::vector<size_t> since;
+    // Values whose readers are still to be looked at, sources first: where there is one alone, all
+    // goes through it.
+    std::set<size_t> open = {reduce};
+    for (bool goes_on = true; goes_on && !open.empty();) {
+      size_t next = *open.begin();
+      open.erase(open.begin());
+      bool alone = open.empty() && (next == reduce || is_elementwise(order[next]->op));
+      if (alone) {
+        outcome = next;
+        before.insert(before.end(), since.begin(), since.end());
+        since.clear();
+      }
+      since.push_back(next);
+      goes_on = !readers[next].empty();
+      for (size_t reader : readers[next]) {
+        const UOp& r = order[reader];
+        bool moves = r->op == Op::Reshape || r->op == Op::Permute;
+        goes_on &= size_of(r->shape) == size && (is_elementwise(r->op) || moves);
+        open.insert(reader);
+      }
+    }
+    outcomes_[order[outcome].get()] |= depends_on_order(u);
+    for (size_t i : before) passed_.insert(order[i].get());
+  }
+
+  std::unordered_map<const Node*, bool> outcomes_;
+  std::unordered_set<const Node*> passed_;
+};
+
+struct Estimate {
+  /// Operations for one element, without those of the reduces below that are placed as other
+  /// values.
+  double work = 0;
+  /// Depends on memory that is not constant.
+  bool varies = false;
+};
+
+std::unordered_map<const Node*, Estimate> estimate(const std::vector<UOp>& order,
+                                                   const Outcomes& outcomes) {
   std::unordered_map<const Node*, Estimate> estimates;
   for (const UOp& u : order) {
     Estimate e;
     e.varies = u->op == Op::Buffer && !u->get<BufferRef>()->constant;
     for (const UOp& s : u->src) {
-      e.work += estimates[s.get()].work;
-      e.varies |= estimates[s.get()].varies;
+      const Estimate& below = estimates[s.get()];
+      e.work += outcomes.has(s) ? 1 : below.work;
+      e.varies |= below.varies;
     }
     e.work += op_cost(u->op);
-    if (u->op == Op::Reduce) e.work *= size_of(u[0]->shape) / size_of(u->shape);
+    // What is repeated is computed once, outside of the loop that repeats it.
+    bool resizes = u->op == Op::Expand || u->op == Op::Reduce;
+    if (resizes) e.work *= size_of(u[0]->shape) / size_of(u->shape);
     e.work = std::min(e.work, 1e15);
     estimates[u.get()] = e;
   }
@@ -103,17 +204,25 @@ RangeSet ranges_of(const std::vector<UOp>& index) {
   return set;
 }
 
-// The loops around a value that is hoisted as far as its index allows.
-std::vector<UOp> hoisted_loops(const Use& use) {
+// The loops around a value that is hoisted as far as its index allows: out of the innermost ones
+// that it does not depend on. The loops of an output may stand in any order, so where only they are
+// left, it leaves all that it does not depend on.
+std::vector<Loop> hoisted_loops(const Use& use) {
   RangeSet needed = ranges_of(use.index);
-  size_t n = use.loops.size();
-  while (n > 0 && !(use.loops[n - 1]->ranges & needed)) --n;
-  return {use.loops.begin(), use.loops.begin() + int64_t(n)};
+  std::vector<Loop> loops = use.loops;
+  while (!loops.empty() && !(loops.back().range->ranges & needed)) loops.pop_back();
+  bool in_output = loops.empty() || !loops.back().owner;
+  if (in_output) {
+    std::erase_if(loops, [&](const Loop& loop) { return !(loop.range->ranges & needed); });
+  }
+  return loops;
 }
 
 double evaluations(const Use& use) {
-  double n = 1;
-  for (const UOp& loop : hoisted_loops(use)) n *= double(std::max<int64_t>(loop[0]->hi, 1));
+  double n = use.times;
+  for (const Loop& loop : hoisted_loops(use)) {
+    n *= double(std::max<int64_t>(loop.range[0]->hi, 1));
+  }
   return n;
 }
 
@@ -162,11 +271,115 @@ UOp selected_at(const UOp& u, const std::vector<UOp>& at, const UOp& r, int dept
   return first || !exact(u[0]) ? first : selected_at(u[1], at, r, depth);
 }
 
+// The owners of the loops that an index depends on.
+std::vector<const Node*> owners(const Use& use) {
+  RangeSet needed = ranges_of(use.index);
+  std::vector<const Node*> found;
+  for (const Loop& loop : use.loops) {
+    if (loop.range->ranges & needed) found.push_back(loop.owner);
+  }
+  return found;
+}
+
 void add_use(std::vector<Use>& uses, Use use) {
   for (const Use& known : uses) {
-    if (known.kernel == use.kernel && known.index == use.index) return;
+    bool same = known.kernel == use.kernel && known.index == use.index;
+    if (same && owners(known) == owners(use)) return;
   }
   uses.push_back(std::move(use));
+}
+
+// --- stages ---
+
+// The greatest stretches of a dim that an index may be made of: the factors of its terms.
+std::vector<int64_t> stretches(const UOp& at) {
+  std::vector<int64_t> found;
+  for (const LinearForm::Term& term : LinearForm::of(at).terms) {
+    if (term.factor > 1) found.push_back(term.factor);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// The loops of reduces and stages that stand inside of a loop which a use does not depend on: with
+// one of them outside, a stage would be filled as often as the value is read.
+RangeSet loops_inside(const Use& use) {
+  RangeSet needed = ranges_of(use.index);
+  RangeSet inside = 0;
+  bool repeats = false;
+  for (const Loop& loop : use.loops) {
+    repeats |= !(loop.range->ranges & needed);
+    if (repeats && loop.owner) inside |= loop.range->ranges;
+  }
+  return inside;
+}
+
+// Whether the ranges of `at` are the same loops around all uses.
+bool loops_are_shared(const UOp& at, const std::vector<Use>& uses) {
+  auto owner = [&](const Use& use, const UOp& r) -> std::optional<const Node*> {
+    for (size_t i = use.loops.size(); i-- > 0;) {
+      if (use.loops[i].range == r) return use.loops[i].owner;
+    }
+    return std::nullopt;
+  };
+  for (const Loop& loop : uses[0].loops) {
+    if (!(loop.range->ranges & at->ranges)) continue;
+    for (const Use& use : uses) {
+      if (owner(use, loop.range) != owner(uses[0], loop.range)) return false;
+      if (loop.range->ranges & loops_inside(use)) return false;
+    }
+  }
+  return true;
+}
+
+// Whether an index exists for certain, whatever its gate says.
+bool is_within(const UOp& at, const UOp& dim) {
+  if (at->op == Op::Range && at[0] == dim) return true;
+  const int64_t* size = const_int(dim);
+  return size && at->lo >= 0 && at->hi < *size;
+}
+
+// Which block an index falls into.
+UOp block_of(const UOp& at, const UOp& dim, const UOp& block) {
+  if (block == dim) return index(0);
+  return is_const(block, 1) ? at : simplify(at / block);
+}
+
+// The smallest block of a dim that all uses agree on in the loops that they share; without those of
+// `inside`.
+UOp choose_block(const std::vector<Use>& uses, size_t axis, const UOp& dim, RangeSet inside) {
+  auto agree = [&](const UOp& block) {
+    UOp first = block_of(uses[0].index[axis], dim, block);
+    for (const Use& use : uses) {
+      if (block_of(use.index[axis], dim, block) != first) return false;
+      if (!is_within(use.index[axis], dim)) return false;
+    }
+    return !(first->ranges & inside) && loops_are_shared(first, uses);
+  };
+  if (agree(index(1))) return index(1);
+  const int64_t* size = const_int(dim);
+  for (int64_t stretch : stretches(uses[0].index[axis])) {
+    if (size && stretch < *size && *size % stretch == 0 && agree(index(stretch))) {
+      return index(stretch);
+    }
+  }
+  return dim;
+}
+
+// What each memory, or reduce, that a value is made of depends on.
+void ranges_read(const UOp& u, const std::vector<UOp>& at, int depth,
+                 std::vector<RangeSet>& found) {
+  if (u->op == Op::Const || u->op == Op::Iota || u->op == Op::Variable) return;
+  if (depth == 0 || (!is_movement(u->op) && !is_elementwise(u->op))) {
+    found.push_back(ranges_of(at));
+    return;
+  }
+  UOp valid;
+  bool moves = is_movement(u->op);
+  std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
+  for (size_t i = 0; i < (moves ? 1 : u->src.size()); ++i) {
+    ranges_read(u[i], below, depth - 1, found);
+  }
 }
 
 class Placement {
@@ -174,7 +387,8 @@ class Placement {
   explicit Placement(const std::vector<UOp>& outputs) : outputs_(outputs) {
     order_ = toposort(make(Op::Sink, outputs));
     order_.pop_back();
-    estimates_ = estimate(order_);
+    outcomes_ = Outcomes(order_);
+    estimates_ = estimate(order_, outcomes_);
   }
 
   std::vector<Stored> run() {
@@ -185,12 +399,14 @@ class Placement {
       if (!reason.empty()) {
         const UOp& written = u->op == Op::Assign ? u[2] : u;
         std::vector<UOp> index = loops_over(written->shape);
-        std::vector<UOp> loops;
+        std::vector<Loop> loops;
         for (const UOp& r : index) {
-          if (r->op == Op::Range) loops.push_back(r);
+          if (r->op == Op::Range) loops.push_back({r, nullptr});
         }
         uses = {{int64_t(stored_.size()), index, loops}};
         stored_.push_back({u, reason});
+      } else {
+        uses = staged(u, uses);
       }
       for (const Use& use : uses) pass_on(u, use);
       uses_.erase(u.get());
@@ -207,14 +423,179 @@ class Placement {
     bool computes = is_elementwise(u->op) || u->op == Op::Reduce;
     const Estimate& e = estimates_.at(u.get());
     if (!computes || (!e.varies && u->op != Op::Reduce)) return "";
-    if (is_condition(u)) return "";
+    if (is_condition(u) || outcomes_.is_passed(u)) return "";
     double total = 0;
-    for (const Use& use : uses) total += evaluations(use);
+    double in_place = 0;
+    for (const std::vector<Use>& together : by_kernel(uses)) {
+      double here = 0;
+      for (const Use& use : together) here += evaluations(use);
+      total += here;
+      double inlined = may_inline(u, together) ? here * e.work : impossible;
+      in_place += std::min(inlined, stage_work(u, together));
+    }
     double size = size_of(u->shape);
-    if ((total - size) * e.work <= store_cost * size + kernel_cost) return "";
-    // A store and a load would cost more than a quarter of the work done twice.
-    if (total < 1.25 * size) return "";
+    size_t readers = by_kernel(uses).size();
+    bool apart = readers > 1 && outcomes_.is_sum(u);
+    if (apart) return fmt::format("a sum of floats that {} kernels read", readers);
+    if (in_place <= size * (e.work + store_cost) + total + kernel_cost) return "";
     return fmt::format("inlined it would be computed {:.3g} times for {:.3g} values", total, size);
+  }
+
+  // The uses of each kernel.
+  static std::vector<std::vector<Use>> by_kernel(const std::vector<Use>& uses) {
+    std::vector<std::vector<Use>> groups;
+    for (const Use& use : uses) {
+      auto same = [&](const std::vector<Use>& group) { return group[0].kernel == use.kernel; };
+      auto group = std::find_if(groups.begin(), groups.end(), same);
+      if (group == groups.end()) groups.push_back({use});
+      else group->push_back(use);
+    }
+    return groups;
+  }
+
+  bool may_inline(const UOp& u, const std::vector<Use>& uses) const {
+    return uses.size() == 1 || !outcomes_.is_sum(u);
+  }
+
+  // Whether a reduce that a value is made of reads something all along its loops that is the same
+  // for all of a dim, and for nothing that is in a block: it would be read for that one element.
+  bool shares_operand(const UOp& u, std::vector<UOp> at, RangeSet dim,
+                      const std::vector<RangeSet>& in_block, int depth = 16) const {
+    if (depth < 16 && outcomes_.has(u)) return false;
+    if (is_movement(u->op) || is_elementwise(u->op)) {
+      UOp valid;
+      std::vector<UOp> below = is_movement(u->op) ? source_index(u, at, valid) : at;
+      for (size_t i = 0; depth > 0 && i < (is_movement(u->op) ? 1 : u->src.size()); ++i) {
+        if (shares_operand(u[i], below, dim, in_block, depth - 1)) return true;
+      }
+      return false;
+    }
+    if (u->op != Op::Reduce) return false;
+    RangeSet own = 0;
+    int64_t id = first_free_range(at, {}, 0);
+    for (int64_t a : u->get<Reduction>().axes) {
+      at[size_t(a)] = range(u[0]->shape[size_t(a)], id++, AxisKind::Reduce);
+      own |= at[size_t(a)]->ranges;
+    }
+    std::vector<RangeSet> read;
+    ranges_read(u[0], at, 16, read);
+    std::erase_if(read, [&](RangeSet ranges) { return !(ranges & own); });
+    bool varies = std::any_of(read.begin(), read.end(), [&](RangeSet r) { return bool(r & dim); });
+    bool alone = std::any_of(read.begin(), read.end(), [&](RangeSet r) {
+      return !(r & dim) && std::all_of(in_block.begin(), in_block.end(),
+                                       [&](RangeSet block) { return bool(r & block); });
+    });
+    return varies && alone;
+  }
+
+  // A product shares what it reads among all that a loop makes of it only where the loop is its
+  // own, the weights among the tokens: such loops, and those inside of them, are taken in.
+  std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses) const {
+    RangeSet inside = 0;
+    std::vector<UOp> blocks = blocks_without(u, uses, inside);
+    const std::vector<UOp>& at = uses[0].index;
+    for (size_t i = 0; i < blocks.size() && size_of(blocks) > 1; ++i) {
+      if (!is_const(blocks[i], 1) || !at[i]->ranges) continue;
+      std::vector<RangeSet> in_block;
+      for (size_t j = 0; j < blocks.size(); ++j) {
+        if (!is_const(blocks[j], 1)) in_block.push_back(at[j]->ranges & ~at[i]->ranges);
+      }
+      if (!shares_operand(u, at, at[i]->ranges, in_block)) continue;
+      RangeSet taken = inside | at[i]->ranges;
+      for (const Loop& loop : uses[0].loops) {
+        if (loop.owner) taken |= loop.range->ranges;
+      }
+      std::vector<UOp> longer = blocks_without(u, uses, taken);
+      if (size_of(longer) * double(byte_size(u->dtype)) > max_stage_bytes) continue;
+      inside = taken;
+      blocks = longer;
+    }
+    return blocks;
+  }
+
+  static std::vector<UOp> blocks_without(const UOp& u, const std::vector<Use>& uses,
+                                         RangeSet inside) {
+    std::vector<UOp> blocks;
+    for (size_t i = 0; i < u->shape.size(); ++i) {
+      blocks.push_back(choose_block(uses, i, u->shape[i], inside));
+    }
+    return blocks;
+  }
+
+  // The loops around a stage, and the block that they ask for, as a use of it.
+  static Use around(const UOp& u, const std::vector<Use>& uses, const std::vector<UOp>& blocks) {
+    Use use = uses[0];
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      use.index[i] = block_of(use.index[i], u->shape[i], blocks[i]);
+    }
+    use.loops = hoisted_loops(use);
+    if (use.loops.empty()) use.times *= threads;
+    return use;
+  }
+
+  // Whether a product would read the whole of an operand anew in each of the loops around.
+  bool reads_anew(const UOp& u, const Use& use, const std::vector<UOp>& blocks,
+                  const Use& outside) const {
+    RangeSet around = ranges_of(outside.index);
+    std::vector<RangeSet> in_block;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      if (!is_const(blocks[i], 1)) in_block.push_back(use.index[i]->ranges & ~around);
+    }
+    return around && shares_operand(u, use.index, around, in_block);
+  }
+
+  // Operations to keep a value inside of the kernel that has these uses.
+  double stage_work(const UOp& u, const std::vector<Use>& uses) const {
+    const Estimate& e = estimates_.at(u.get());
+    std::vector<UOp> blocks = choose_blocks(u, uses);
+    double elements = size_of(blocks);
+    if (elements <= 1 || elements * double(byte_size(u->dtype)) > max_stage_bytes) {
+      return impossible;
+    }
+    Use outside = around(u, uses, blocks);
+    if (reads_anew(u, uses[0], blocks, outside)) return impossible;
+    double filled = evaluations(outside) * elements;
+    double read = 0;
+    for (const Use& use : uses) read += evaluations(use);
+    return filled * (e.work + stage_cost) + read;
+  }
+
+  // The uses of what is left to be computed: where it pays to keep blocks of the value in a kernel,
+  // there is one, that of the stage.
+  std::vector<Use> staged(const UOp& u, const std::vector<Use>& uses) {
+    bool computes = is_elementwise(u->op) || u->op == Op::Reduce;
+    const Estimate& e = estimates_.at(u.get());
+    if (!computes || (!e.varies && u->op != Op::Reduce)) return uses;
+    if (is_condition(u) || outcomes_.is_passed(u)) return uses;
+    std::vector<Use> left;
+    for (const std::vector<Use>& together : by_kernel(uses)) {
+      double inlined = 0;
+      for (const Use& use : together) inlined += evaluations(use);
+      if (may_inline(u, together) && inlined * e.work <= stage_work(u, together)) {
+        left.insert(left.end(), together.begin(), together.end());
+        continue;
+      }
+      std::vector<UOp> blocks = choose_blocks(u, together);
+      Use use = around(u, together, blocks);
+      Stored& kernel = stored_[size_t(use.kernel)];
+      int64_t id = first_free_range(use.index, {}, rank_of(kernel));
+      for (size_t i = 0; i < blocks.size(); ++i) {
+        if (is_const(blocks[i], 1)) continue;
+        UOp r = range(blocks[i], id++, AxisKind::Reduce);
+        use.index[i] = simplify(use.index[i] * blocks[i] + r);
+        use.loops.push_back({r, u.get()});
+      }
+      kernel.stages.push_back({u, blocks,
+                               fmt::format("inlined it would be computed {:.3g} times, not {:.3g}",
+                                           inlined, evaluations(use))});
+      left.push_back(std::move(use));
+    }
+    return left;
+  }
+
+  static int64_t rank_of(const Stored& kernel) {
+    const UOp& written = kernel.node->op == Op::Assign ? kernel.node[2] : kernel.node;
+    return int64_t(written->shape.size());
   }
 
   static std::vector<UOp> loops_over(const Shape& shape) {
@@ -235,11 +616,11 @@ class Placement {
       case Op::Reduce: {
         Use inner = use;
         inner.loops = hoisted_loops(use);
-        int64_t id = first_free_range(use.index, {}, 0);
+        int64_t id = first_free_range(use.index, {}, rank_of(stored_[size_t(use.kernel)]));
         for (int64_t axis : u->get<Reduction>().axes) {
           UOp r = range(u[0]->shape[size_t(axis)], id++, AxisKind::Reduce);
           inner.index[size_t(axis)] = r;
-          inner.loops.push_back(r);
+          inner.loops.push_back({r, u.get()});
         }
         for (int64_t axis : u->get<Reduction>().axes) {
           if (u->get<Reduction>().op != Op::Add) break;
@@ -247,7 +628,7 @@ class Placement {
           UOp position = selected_at(u[0], inner.index, r);
           if (!position) continue;
           inner.index[size_t(axis)] = position;
-          std::erase(inner.loops, r);
+          std::erase_if(inner.loops, [&](const Loop& loop) { return loop.range == r; });
         }
         add_use(uses_[u[0].get()], inner);
         return;
@@ -266,7 +647,7 @@ class Placement {
     if (is_movement(u->op)) {
       UOp valid;
       std::vector<UOp> index = source_index(u, use.index, valid);
-      add_use(uses_[u[0].get()], {use.kernel, std::move(index), use.loops});
+      add_use(uses_[u[0].get()], {use.kernel, std::move(index), use.loops, use.times});
       return;
     }
     for (const UOp& s : u->src) add_use(uses_[s.get()], use);
@@ -276,6 +657,7 @@ class Placement {
   std::vector<UOp> order_;
   std::unordered_map<const Node*, Estimate> estimates_;
   std::unordered_map<const Node*, std::vector<Use>> uses_;
+  Outcomes outcomes_;
   std::vector<Stored> stored_;
 };
 

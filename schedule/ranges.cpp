@@ -8,6 +8,7 @@
 // A condition does not only choose the padding's zero: it guards the loads below it, because the
 // index it rejects may lie outside of the buffer.
 #include <map>
+#include <tuple>
 
 #include "core/error.h"
 #include "ops/rules.h"
@@ -130,7 +131,7 @@ namespace {
 
 class Builder {
  public:
-  explicit Builder(const Slots& slots) : slots_(slots) {}
+  Builder(const Slots& slots, const std::vector<Staged>& stages) : slots_(slots), stages_(stages) {}
 
   UOp ast(const UOp& root) {
     const UOp& value = root->op == Op::Assign ? root[2] : root;
@@ -185,6 +186,38 @@ class Builder {
     return flat_index(assign[0], at);
   }
 
+  // Elements in row-major order of blocks at their greatest size.
+  UOp from_stage(const Staged& staged, const std::vector<UOp>& at, const UOp& gate) {
+    const UOp& u = staged.node;
+    std::vector<UOp> block = at;
+    for (size_t i = 0; i < at.size(); ++i) {
+      if (staged.blocks[i] == u->shape[i]) block[i] = index(0);
+      else if (!is_const(staged.blocks[i], 1)) block[i] = simplify(at[i] / staged.blocks[i]);
+    }
+    int64_t depth = first_free_range(block, {}, rank_);
+    int64_t size = 1;
+    UOp filled = index(0);
+    UOp wanted = index(0);
+    std::vector<UOp> inner = block;
+    std::vector<UOp> loops;
+    for (size_t i = 0; i < at.size(); ++i) {
+      const UOp& n = staged.blocks[i];
+      if (is_const(n, 1)) continue;
+      loops.push_back(inner_range(n, depth++, u.get()));
+      UOp most = index(dim_max(n));
+      size *= dim_max(n);
+      inner[i] = simplify(block[i] * n + loops.back());
+      filled = filled * most + loops.back();
+      wanted = wanted * most + (n == u->shape[i] ? at[i] : at[i] % n);
+    }
+    std::vector<UOp> src = {simplify(filled), compute(u, inner, {})};
+    src.insert(src.end(), loops.begin(), loops.end());
+    UOp memory = make(Op::Stage, std::move(src), StageInfo{size, 1});
+    std::vector<UOp> read = {memory, simplify(wanted)};
+    if (gate) read.push_back(gate);
+    return make(Op::Load, std::move(read));
+  }
+
   UOp load(const UOp& node, const std::vector<UOp>& at, const UOp& gate) const {
     std::vector<UOp> src = {param(slots_.find(node)), flat_index(node, at)};
     if (gate) src.push_back(gate);
@@ -194,6 +227,9 @@ class Builder {
   // The value of a node at an index: from memory where it is stored, else computed.
   UOp read(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
     if (slots_.find(u) >= 0) return load(u, at, gate);
+    for (const Staged& staged : stages_) {
+      if (staged.node == u) return from_stage(staged, at, gate);
+    }
     return compute(u, at, gate);
   }
 
@@ -248,7 +284,7 @@ class Builder {
         inner[size_t(axis)] = index(0);
         continue;
       }
-      inner[size_t(axis)] = reduce_range(dim, depth++);
+      inner[size_t(axis)] = inner_range(dim, depth++, nullptr);
       src.push_back(inner[size_t(axis)]);
     }
     src[0] = read(u[0], inner, gate);
@@ -256,12 +292,12 @@ class Builder {
     return make(Op::Reduce, std::move(src), Reduction{u->get<Reduction>().op, {}});
   }
 
-  // Equal loops at equal depth are one range, so that reduces side by side can share a loop; any
-  // others differ in their number.
-  UOp reduce_range(const UOp& end, int64_t depth) {
+  // Equal loops of reduces at equal depth are one range, so that reduces side by side can share a
+  // loop; a stage has loops of its own, and any others differ in their number.
+  UOp inner_range(const UOp& end, int64_t depth, const Node* stage) {
     size_t at = 0;
-    while (at < loops_.size() && loops_[at] != std::pair(end, depth)) ++at;
-    if (at == loops_.size()) loops_.emplace_back(end, depth);
+    while (at < loops_.size() && loops_[at] != std::tuple(end, depth, stage)) ++at;
+    if (at == loops_.size()) loops_.emplace_back(end, depth, stage);
     int64_t id = rank_ + int64_t(at);
     expect(id < 40, "a kernel of {} loops", id);
     return range(end, id, AxisKind::Reduce);
@@ -300,8 +336,9 @@ class Builder {
   }
 
   const Slots& slots_;
+  const std::vector<Staged>& stages_;
   int64_t rank_ = 0;
-  std::vector<std::pair<UOp, int64_t>> loops_;
+  std::vector<std::tuple<UOp, int64_t, const Node*>> loops_;
   std::map<std::vector<const Node*>, UOp> memo_;
   std::vector<UOp> keep_;
 };
@@ -309,7 +346,7 @@ class Builder {
 }  // namespace
 
 UOp kernel_ast(const Stored& stored, const Slots& slots) {
-  return simplify(Builder(slots).ast(stored.node));
+  return simplify(Builder(slots, stored.stages).ast(stored.node));
 }
 
 }  // namespace niwaki

@@ -199,7 +199,8 @@ Schedule schedule(const std::vector<UOp>& outputs) {
     Kernel kernel;
     kernel.reason = stored[k].reason;
     kernel.ast = kernel_ast(stored[k], slots);
-    kernel.ast = collapse_sums(kernel.ast);
+    for (const Staged& s : stored[k].stages) kernel.stages.push_back(s.reason);
+    kernel.ast = order_loops(share_loops(collapse_sums(kernel.ast)));
     kernel.ast = number_params(kernel.ast, slots, kernel.args);
     verify(kernel.ast, Stage::Kernel, "schedule");
     result.kernels.push_back(std::move(kernel));

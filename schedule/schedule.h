@@ -18,6 +18,8 @@ struct Kernel {
   std::vector<BufferRef> args;
   /// Why its value is stored: "output", "assign", or what recomputing would have cost.
   std::string reason;
+  /// The same for each value that is kept inside of it.
+  std::vector<std::string> stages;
 };
 
 /// A buffer that lives between two kernels of one schedule, at an offset of the shared arena.
@@ -40,10 +42,20 @@ Schedule schedule(const std::vector<UOp>& outputs);
 
 // --- the passes, in order ---
 
-/// A value that is stored and what decided so.
+/// A value that is kept inside of a kernel: blocks of it, the least that the loops around ask for.
+struct Staged {
+  UOp node;
+  /// The size of a block in each dim: 1 where the loops around say the index, the dim where they
+  /// say nothing.
+  std::vector<UOp> blocks;
+  std::string reason;
+};
+
+/// A value that is stored and what decided so, with those kept inside of its kernel.
 struct Stored {
   UOp node;
   std::string reason;
+  std::vector<Staged> stages = {};
 };
 
 /// Which values are stored, users before sources (place.cpp).
@@ -61,6 +73,12 @@ int64_t first_free_range(const std::vector<UOp>& at, const UOp& gate, int64_t le
 /// A kernel's AST for each stored value, over params numbered by `slots` (ranges.cpp).
 class Slots;
 UOp kernel_ast(const Stored& stored, const Slots& slots);
+
+/// A reduce over the ranges of a stage takes the value from there, not from memory (loops.cpp).
+UOp share_loops(const UOp& ast);
+
+/// The loops that reduces and stages depend on stand outside of the others (loops.cpp).
+UOp order_loops(const UOp& ast);
 
 /// sum over r of (r == i ? f(r) : 0) is f(i): a gather costs the rows it reads; and of (r < i ? c :
 /// 0) it is c as often as that holds (collapse.cpp).

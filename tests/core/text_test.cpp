@@ -39,6 +39,7 @@ std::vector<UOp> samples() {
   UOp out = param(0, f32);
   UOp loaded = make(Op::Load, {in, i * index(8) + k});
   UOp sum = make(Op::Reduce, {loaded, k}, Reduction{Op::Add, {}});
+  UOp stage = make(Op::Stage, {k, loaded, k}, StageInfo{8, 1});
   UOp acc = make(Op::Acc, {constant(f32, 0)}, int64_t(3));
   UOp lanes = make(Op::Stack, {constant(f32, 1)}, int64_t(4));
   UOp f = cast(n, f32);
@@ -70,6 +71,7 @@ std::vector<UOp> samples() {
       range(n, 5, AxisKind::Loop), range(n, 6, AxisKind::Global), range(n, 7, AxisKind::Local),
       param(3, u8, true), loaded, make(Op::Load, {in, i, i < 4.0}),
       make(Op::Load, {in, i}, int64_t(4)),
+      stage, make(Op::Load, {stage, k}), make(Op::Scratch, {}, ParamInfo{2, f32, 8, false}),
       sum, make(Op::Store, {out, i, sum, i}), make(Op::Store, {out, index(0), constant(f32, 1)}),
       acc, make(Op::Update, {acc, acc + constant(f32, 1)}), make(Op::End, {k}),
       lanes, make(Op::Stack, {f, f * 2.0}), lanes * 2.0, make(Op::Swizzle, {lanes}, Axes{3, 0}),

@@ -164,7 +164,21 @@ TEST_CASE("ranges: free until something closes them") {
   UOp out = make(Op::Param, {}, ParamInfo{0, i64, 4, false});
   UOp store = make(Op::Store, {out, i, sum, i});
   CHECK(store->ranges == 0);
-  CHECK(bound_ranges(*sum, 1) == 2);
+  CHECK(bound_ranges(*sum) == 2);
+  UOp stage = make(Op::Stage, {k, i * k, k}, StageInfo{4, 1});
+  CHECK(stage->ranges == 1);
+  CHECK(bound_ranges(*stage) == 2);
+  CHECK(loops_of(stage) == std::vector<UOp>{k});
+  CHECK(make(Op::Load, {stage, k})->ranges == 3);
+}
+
+TEST_CASE("an element of a stage is bounded by what it is filled with") {
+  UOp k = range(index(4), 1, AxisKind::Reduce);
+  UOp stage = make(Op::Stage, {k, k + 3.0, k}, StageInfo{4, 1});
+  UOp load = make(Op::Load, {stage, k});
+  CHECK(load->lo == 3);
+  CHECK(load->hi == 6);
+  CHECK(make(Op::Load, {stage, k, k < 2.0})->lo == 0);
 }
 
 TEST_CASE("dims fold as they grow") {

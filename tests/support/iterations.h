@@ -7,13 +7,20 @@
 
 namespace niwaki::test {
 
-/// Iterations of all loops of a kernel, taken as nested in each other; symbolic ones at their most.
+/// Iterations of a kernel's costliest loop nest; symbolic loops at their most.
 inline double iterations(const UOp& ast) {
-  double n = 1;
-  for (const UOp& u : toposort(ast)) {
-    if (u->op == Op::Range) n *= double(u[0]->hi);
+  std::vector<UOp> nodes = toposort(ast);
+  double most = 1;
+  for (const UOp& u : nodes) {
+    if (first_loop(*u) == u->src.size()) continue;
+    RangeSet around = u->ranges | bound_ranges(*u);
+    double n = 1;
+    for (const UOp& r : nodes) {
+      if (r->op == Op::Range && (r->ranges & around)) n *= double(r[0]->hi);
+    }
+    most = std::max(most, n);
   }
-  return n;
+  return most;
 }
 
 /// Iterations of all kernels that compute a tensor.
