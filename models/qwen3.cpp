@@ -1,5 +1,5 @@
-// forward() is the published model and nothing else; how it is fused, stored and run is the
-// compiler's work.
+// block(), forward() and logits() are the published model and nothing else; how it is fused, stored
+// and run is the compiler's work.
 //
 // The letters of the shapes: t tokens now, s those before too, v the vocabulary; d the width of the
 // model, f of its feed-forward layers, e of a head; h heads, of which g have keys and values.
@@ -16,32 +16,35 @@
 
 namespace niwaki {
 
-Tensor Qwen3::forward(const Tensor& ids, const UOp& pos) const {
+Tensor Qwen3::block(const Tensor& hidden, const Layer& w, const UOp& pos) const {
   const int64_t h = config.n_heads;
   const int64_t g = config.n_kv_heads;
   const int64_t e = config.head_dim;
   const double eps = config.norm_eps;
-  const UOp t = ids.dim(0);
+  const UOp t = hidden.dim(0);
   const UOp s = dim_add(pos, t);
-  Tensor cos_t = cos.narrow(0, pos, t).unsqueeze(1);  // t 1 e/2
-  Tensor sin_t = sin.narrow(0, pos, t).unsqueeze(1);  // t 1 e/2
+  Tensor cos_t = cos.narrow(0, pos, t).unsqueeze(1);                      // t 1 e/2
+  Tensor sin_t = sin.narrow(0, pos, t).unsqueeze(1);                      // t 1 e/2
+  Tensor x = hidden;                                                      // t d
+  Tensor y = x.rms_norm(w.attn_norm, eps);                                // t d
+  Tensor q = y.linear(w.attn_q).reshape({t, h, e});                       // t h e
+  Tensor k = y.linear(w.attn_k).reshape({t, g, e});                       // t g e
+  Tensor v = y.linear(w.attn_v).reshape({t, g, e});                       // t g e
+  q = q.rms_norm(w.attn_q_norm, eps).rope(cos_t, sin_t);                  // t h e
+  k = k.rms_norm(w.attn_k_norm, eps).rope(cos_t, sin_t);                  // t g e
+  Tensor keys = w.k_cache.narrow(0, pos, t).assign(k).narrow(0, 0, s);    // s g e
+  Tensor values = w.v_cache.narrow(0, pos, t).assign(v).narrow(0, 0, s);  // s g e
+  Tensor mixed = attention(q, keys, values, pos);                         // t h e
+  x = x + mixed.reshape({t, h * e}).linear(w.attn_output);                // t d
+  y = x.rms_norm(w.ffn_norm, eps);                                        // t d
+  Tensor gated = y.linear(w.ffn_gate).silu() * y.linear(w.ffn_up);        // t f
+  return x + gated.linear(w.ffn_down);                                    // t d
+}
+
+Tensor Qwen3::forward(const Tensor& ids, const UOp& pos) const {
   // The rows of a table of f16 are f16; from here on all is f32.
   Tensor x = token_embd.embedding(ids).cast(f32);  // t d
-  for (const Layer& w : layers) {
-    Tensor y = x.rms_norm(w.attn_norm, eps);                                // t d
-    Tensor q = y.linear(w.attn_q).reshape({t, h, e});                       // t h e
-    Tensor k = y.linear(w.attn_k).reshape({t, g, e});                       // t g e
-    Tensor v = y.linear(w.attn_v).reshape({t, g, e});                       // t g e
-    q = q.rms_norm(w.attn_q_norm, eps).rope(cos_t, sin_t);                  // t h e
-    k = k.rms_norm(w.attn_k_norm, eps).rope(cos_t, sin_t);                  // t g e
-    Tensor keys = w.k_cache.narrow(0, pos, t).assign(k).narrow(0, 0, s);    // s g e
-    Tensor values = w.v_cache.narrow(0, pos, t).assign(v).narrow(0, 0, s);  // s g e
-    Tensor mixed = attention(q, keys, values, pos);                         // t h e
-    x = x + mixed.reshape({t, h * e}).linear(w.attn_output);                // t d
-    y = x.rms_norm(w.ffn_norm, eps);                                        // t d
-    Tensor gated = y.linear(w.ffn_gate).silu() * y.linear(w.ffn_up);        // t f
-    x = x + gated.linear(w.ffn_down);                                       // t d
-  }
+  for (const Layer& w : layers) x = block(x, w, pos);
   return x;
 }
 
@@ -95,6 +98,7 @@ Qwen3Config Qwen3Config::from(const Gguf& file) {
       .yarn_factor = yarn ? file.number("qwen3.rope.scaling.factor", 1, 1e6) : 1,
       .yarn_context =
           yarn ? file.integer("qwen3.rope.scaling.original_context_length", 1, max_context) : 1,
+      .tied = file.find_tensor("output.weight") == nullptr,
   };
   check(c.n_heads % c.n_kv_heads == 0,
         "qwen3: {}: {} heads do not divide into {} heads of keys and values", file.name(),
@@ -174,12 +178,10 @@ Rotations rotations(const Qwen3Config& c, int64_t rows) {
 
 }  // namespace
 
-Qwen3 Qwen3::load(const Gguf& file, const Qwen3Config& c, int64_t rows) {
+Qwen3 Qwen3::build(const Qwen3Config& c, int64_t rows, const Weights& take) {
   const int64_t queries = c.n_heads * c.head_dim;
   const int64_t keys = c.n_kv_heads * c.head_dim;
-  Loader take(file);
   const Tensor token_embd = take("token_embd.weight", {c.vocabulary, c.dim});
-  const bool tied = file.find_tensor("output.weight") == nullptr;
   std::vector<Layer> layers;
   for (int64_t i = 0; i < c.n_layers; i++) {
     const std::string blk = fmt::format("blk.{}.", i);
@@ -200,15 +202,20 @@ Qwen3 Qwen3::load(const Gguf& file, const Qwen3Config& c, int64_t rows) {
     });
   }
   const auto [cos, sin] = rotations(c, rows);
-  Qwen3 model = {
+  return {
       .config = c,
       .token_embd = token_embd,
       .layers = std::move(layers),
       .output_norm = take("output_norm.weight", {c.dim}),
-      .output = tied ? token_embd : take("output.weight", {c.vocabulary, c.dim}),
+      .output = c.tied ? token_embd : take("output.weight", {c.vocabulary, c.dim}),
       .cos = cos,
       .sin = sin,
   };
+}
+
+Qwen3 Qwen3::load(const Gguf& file, const Qwen3Config& c, int64_t rows) {
+  Loader take(file);
+  Qwen3 model = build(c, rows, std::ref(take));
   take.finish();
   return model;
 }

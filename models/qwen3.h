@@ -3,9 +3,11 @@
 // et al. 2025, arXiv 2505.09388). Positions are rotations, stretched to long contexts by YaRN where
 // the file says so (Peng et al. 2023, arXiv 2309.00071).
 //
-// forward() and logits() are the model; the rest makes sure that a file is one.
+// block(), forward() and logits() are the model; the rest makes sure that a file is one.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "models/gguf.h"
@@ -29,6 +31,8 @@ struct Qwen3Config {
   /// How far YaRN stretches the positions, and of how many tokens; 1 where it does not.
   double yarn_factor;
   int64_t yarn_context;
+  /// The output matrix is that of the embedding.
+  bool tied;
 
   /// Error names the key that is missing, wrong or not understood.
   static Qwen3Config from(const Gguf& file);
@@ -60,13 +64,19 @@ struct Qwen3 {
   Tensor cos;
   Tensor sin;
 
+  /// Gives the weight of a name and shape.
+  using Weights = std::function<Tensor(const std::string&, const std::vector<int64_t>&)>;
+  /// A model of such weights. The caches and the tables of rotations have `rows` positions.
+  static Qwen3 build(const Qwen3Config& config, int64_t rows, const Weights& weights);
   /// Weights stay in the file; Error names a tensor that is missing, of another shape or too many.
-  /// The caches and the tables of rotations have `rows` positions.
   static Qwen3 load(const Gguf& file, const Qwen3Config& config, int64_t rows);
 
   /// The ids i32[t] of the tokens from position `pos` on -> hidden states f32[t, dim]. Writes their
   /// keys and values into the caches and reads those of all tokens before.
   Tensor forward(const Tensor& ids, const UOp& pos) const;
+
+  /// One block of forward(): hidden states f32[t, dim] -> f32[t, dim].
+  Tensor block(const Tensor& hidden, const Layer& w, const UOp& pos) const;
 
   /// Hidden states f32[t, dim] -> logits f32[t, vocabulary].
   Tensor logits(const Tensor& hidden) const;
