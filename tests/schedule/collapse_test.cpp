@@ -140,6 +140,23 @@ TEST_CASE("what has no loop costs its elements") {
   }
 }
 
+// The loop over the classes of a one-hot product is gone; those of the softmax, which have its
+// number, are not.
+TEST_CASE("a class is looked up without a loop") {
+  Tensor x = Tensor::empty({32, 10});
+  Tensor y = Tensor::empty({32}, i32);
+  auto loops = [](Tensor loss) {
+    int64_t n = 0;
+    for (const Kernel& kernel : schedule({loss.uop()}).kernels) {
+      for (const UOp& u : toposort(kernel.ast)) n += u->op == Op::Reduce;
+    }
+    return n;
+  };
+  CHECK(loops(x.nll_loss(y, {}, {}, LossReduction::None)) == 0);
+  CHECK(loops(x.nll_loss(y, Tensor::empty({10}), 3, LossReduction::None)) == 0);
+  CHECK(loops(x.cross_entropy(y, LossReduction::None)) == 2);
+}
+
 TEST_CASE("sums over one range, one within the other's position or value") {
   // All loops are of 5 and at one depth, so they are the same node.
   Tensor x = numbers({5}, f32);

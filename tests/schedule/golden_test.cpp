@@ -49,34 +49,6 @@ TEST_CASE("the same graph on other buffers is the same kernels") {
   }
 }
 
-TEST_CASE("kernel counts") {
-  struct Row {
-    const char* name;
-    size_t most;
-  };
-  const Row rows[] = {{"add", 1},
-                      {"movement", 1},
-                      {"cat", 1},
-                      {"sum", 1},
-                      {"rms_norm", 1},
-                      {"matmul", 1},
-                      {"softmax", 2},
-                      {"layer_norm", 2},
-                      {"argmax", 1},
-                      {"embedding", 1},
-                      {"rope", 2},
-                      {"q1_0_matvec", 1},
-                      {"q1_0_matmul", 1},
-                      {"silu_product", 1},
-                      {"matmul_bias_relu", 1},
-                      {"attention_prefill", 5},
-                      {"attention_decode", 5}};
-  for (const Row& row : rows) {
-    CAPTURE(row.name);
-    CHECK(schedule(roots(find_case(row.name))).kernels.size() <= row.most);
-  }
-}
-
 TEST_CASE("weights are unpacked where they are read, never into memory") {
   for (const char* name : {"q1_0_matvec", "q1_0_matmul"}) {
     CAPTURE(name);
