@@ -121,15 +121,15 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string markdown(const LanguageModel& model, const std::vector<Test>& tests, double bandwidth) {
-  std::vector<std::vector<std::string>> rows = {
-      {"model", "size", "params", "backend", "threads", "test", "t/s", "GB/s", "of bandwidth"}};
+  std::vector<std::vector<std::string>> rows = {{"model", "size", "params", "backend", "threads",
+                                                 "cache", "test", "t/s", "GB/s", "of bandwidth"}};
   for (const Test& test : tests) {
     const std::optional<double> bytes = bytes_per_second(model, test);
     const std::vector<double> rates = test.rates();
     rows.push_back({model.description(), size_text(model.weight_bytes()),
                     parameters_text(model.n_parameters()), device_name(model),
-                    fmt::format("{}", n_threads(model)), test.name(),
-                    fmt::format("{:.2f} ± {:.2f}", mean(rates), deviation(rates)),
+                    fmt::format("{}", n_threads(model)), name(model.options().cache_type),
+                    test.name(), fmt::format("{:.2f} ± {:.2f}", mean(rates), deviation(rates)),
                     bytes ? fmt::format("{:.2f}", *bytes / 1e9) : "",
                     bytes ? fmt::format("{:.0f} %", *bytes / bandwidth * 100) : ""});
   }
@@ -152,6 +152,8 @@ std::string json(const LanguageModel& model, const std::vector<Test>& tests, dou
         {"cpu_info", json_string(cpu_name())},
         {"backends", json_string(device_name(model))},
         {"precision", json_string(model.options().precision)},
+        {"type_k", json_string(name(model.options().cache_type))},
+        {"type_v", json_string(name(model.options().cache_type))},
         {"model_filename", json_string(model.file().name())},
         {"model_type", json_string(model.description())},
         {"model_size", fmt::format("{}", model.weight_bytes())},

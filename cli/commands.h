@@ -30,6 +30,9 @@ inline constexpr Option device_option = {"-dev --device", "NAME", "",
                                          "where to run, see niwaki env; without it NIWAKI_DEVICE"};
 inline constexpr Option precision_option = {"--precision", "NAME", "exact",
                                             "how activations are rounded before products"};
+inline constexpr Option cache_type_option = {"-ct --cache-type", "f32|f16", "f32",
+                                             "what the KV cache keeps; f16 takes half the memory",
+                                             choice()};
 inline constexpr Option help_option = {"-h --help", "", "", "this text", no_value()};
 
 inline constexpr Option run_options[] = {
@@ -49,6 +52,7 @@ inline constexpr Option run_options[] = {
     threads_option,
     device_option,
     precision_option,
+    cache_type_option,
     help_option,
 };
 
@@ -61,6 +65,7 @@ inline constexpr Option logits_options[] = {
     {"--threads", "N", "0", threads_option.help, integer_in(0, max_threads)},
     device_option,
     precision_option,
+    cache_type_option,
     help_option,
 };
 
@@ -78,6 +83,7 @@ inline constexpr Option bench_options[] = {
     threads_option,
     device_option,
     precision_option,
+    cache_type_option,
     help_option,
 };
 

@@ -18,6 +18,7 @@ LanguageModel open_model(const Args& args, ProgressLine& progress) {
   options.threads = args.integer("--threads");
   options.device = args.text("--device");
   options.precision = args.text("--precision");
+  options.cache_type = dtype_from_name(args.text("--cache-type"));
   options.progress = [&progress](int64_t done, int64_t all) {
     progress.show(fmt::format("compiling: {} of {} kernels", done, all));
     if (done == all) progress.erase();

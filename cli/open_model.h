@@ -10,8 +10,8 @@ namespace niwaki {
 /// The model that --model names, or the one that niwaki carries.
 LanguageModel open_model(const Args& args, const ModelOptions& options);
 
-/// The same, as --ctx-size, --threads, --device and --precision ask. `progress`, which must outlive
-/// it, shows what is loaded and compiled.
+/// The same, as --ctx-size, --threads, --device, --precision and --cache-type ask. `progress`,
+/// which must outlive it, shows what is loaded and compiled.
 LanguageModel open_model(const Args& args, ProgressLine& progress);
 
 /// "CPU": the device that the model runs on.

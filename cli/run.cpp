@@ -89,10 +89,10 @@ int run_command(const Args& args) {
   check(std::ssize(ids) <= model.context(),
         "run: the prompt has {} tokens and the context {}: shorten it or raise --ctx-size",
         ids.size(), model.context());
-  write_note(fmt::format("{}, {}, device {}, threads {}, precision {}, context {}, seed {}\n",
+  write_note(fmt::format("{}, {}, device {}, threads {}, precision {}, context {} in {}, seed {}\n",
                          model.description(), size_text(model.weight_bytes()), device_name(model),
                          n_threads(model), model.options().precision, model.context(),
-                         options.sampling.seed));
+                         name(model.options().cache_type), options.sampling.seed));
 
   bool started = false;
   const GenerateResult result = generate(model, ids, options, [&](std::string_view text) {

@@ -59,6 +59,8 @@ Qwen3Config config_of(const Gguf& file) {
 ModelOptions resolved(ModelOptions options, const Qwen3Config& config) {
   check(options.precision == "exact", "model: the precision {}: niwaki knows exact",
         printable(options.precision));
+  check(options.cache_type == f32 || options.cache_type == f16,
+        "model: a KV cache of {}: niwaki knows f32 and f16", name(options.cache_type));
   check(options.threads >= 0, "model: {} threads: give 1 or more, or 0 for one a core",
         options.threads);
   check(options.context >= 0 && options.context <= config.context,
@@ -89,7 +91,7 @@ struct LanguageModel::State {
         options(resolved(wanted, config)),
         tokenizer(vocabulary_of(file)),
         device(options.device.empty() ? default_device() : niwaki::device(options.device)),
-        model(Qwen3::load(file, config, options.context + chunk)),
+        model(Qwen3::load(file, config, options.context + chunk, options.cache_type)),
         ids(Tensor::empty({chunk}, i32)) {
     if (options.threads > 0) device.set_threads(options.threads);
   }

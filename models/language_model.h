@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/dtype.h"
 #include "models/gguf.h"
 #include "models/tokenizer.h"
 
@@ -22,6 +23,9 @@ struct ModelOptions {
   int64_t threads = 0;
   /// How activations are rounded before products: only "exact" (floats) for now.
   std::string precision = "exact";
+  /// What keys and values are rounded to as they enter the KV cache: f32, not at all, or f16, which
+  /// halves it.
+  DType cache_type = f32;
   /// Called while kernels are compiled, with what is done and what there is.
   std::function<void(int64_t done, int64_t all)> progress;
 };

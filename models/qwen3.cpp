@@ -23,22 +23,22 @@ Tensor Qwen3::block(const Tensor& hidden, const Layer& w, const UOp& pos) const 
   const double eps = config.norm_eps;
   const UOp t = hidden.dim(0);
   const UOp s = dim_add(pos, t);
-  Tensor cos_t = cos.narrow(0, pos, t).unsqueeze(1);                      // t 1 e/2
-  Tensor sin_t = sin.narrow(0, pos, t).unsqueeze(1);                      // t 1 e/2
-  Tensor x = hidden;                                                      // t d
-  Tensor y = x.rms_norm(w.attn_norm, eps);                                // t d
-  Tensor q = y.linear(w.attn_q).reshape({t, h, e});                       // t h e
-  Tensor k = y.linear(w.attn_k).reshape({t, g, e});                       // t g e
-  Tensor v = y.linear(w.attn_v).reshape({t, g, e});                       // t g e
-  q = q.rms_norm(w.attn_q_norm, eps).rope(cos_t, sin_t);                  // t h e
-  k = k.rms_norm(w.attn_k_norm, eps).rope(cos_t, sin_t);                  // t g e
-  Tensor keys = w.k_cache.narrow(0, pos, t).assign(k).narrow(0, 0, s);    // s g e
-  Tensor values = w.v_cache.narrow(0, pos, t).assign(v).narrow(0, 0, s);  // s g e
-  Tensor mixed = attention(q, keys, values, pos);                         // t h e
-  x = x + mixed.reshape({t, h * e}).linear(w.attn_output);                // t d
-  y = x.rms_norm(w.ffn_norm, eps);                                        // t d
-  Tensor gated = y.linear(w.ffn_gate).silu() * y.linear(w.ffn_up);        // t f
-  return x + gated.linear(w.ffn_down);                                    // t d
+  Tensor cos_t = cos.narrow(0, pos, t).unsqueeze(1);                    // t 1 e/2
+  Tensor sin_t = sin.narrow(0, pos, t).unsqueeze(1);                    // t 1 e/2
+  Tensor x = hidden;                                                    // t d
+  Tensor y = x.rms_norm(w.attn_norm, eps);                              // t d
+  Tensor q = y.linear(w.attn_q).reshape({t, h, e});                     // t h e
+  Tensor k = y.linear(w.attn_k).reshape({t, g, e});                     // t g e
+  Tensor v = y.linear(w.attn_v).reshape({t, g, e});                     // t g e
+  q = q.rms_norm(w.attn_q_norm, eps).rope(cos_t, sin_t);                // t h e
+  k = k.rms_norm(w.attn_k_norm, eps).rope(cos_t, sin_t);                // t g e
+  k = w.k_cache.narrow(0, pos, t).assign(k).narrow(0, 0, s).cast(f32);  // s g e
+  v = w.v_cache.narrow(0, pos, t).assign(v).narrow(0, 0, s).cast(f32);  // s g e
+  Tensor mixed = attention(q, k, v, pos);                               // t h e
+  x = x + mixed.reshape({t, h * e}).linear(w.attn_output);              // t d
+  y = x.rms_norm(w.ffn_norm, eps);                                      // t d
+  Tensor gated = y.linear(w.ffn_gate).silu() * y.linear(w.ffn_up);      // t f
+  return x + gated.linear(w.ffn_down);                                  // t d
 }
 
 Tensor Qwen3::forward(const Tensor& ids, const UOp& pos) const {
@@ -178,7 +178,7 @@ Rotations rotations(const Qwen3Config& c, int64_t rows) {
 
 }  // namespace
 
-Qwen3 Qwen3::build(const Qwen3Config& c, int64_t rows, const Weights& take) {
+Qwen3 Qwen3::build(const Qwen3Config& c, int64_t rows, DType cache, const Weights& take) {
   const int64_t queries = c.n_heads * c.head_dim;
   const int64_t keys = c.n_kv_heads * c.head_dim;
   const Tensor token_embd = take("token_embd.weight", {c.vocabulary, c.dim});
@@ -197,8 +197,8 @@ Qwen3 Qwen3::build(const Qwen3Config& c, int64_t rows, const Weights& take) {
         .ffn_gate = take(blk + "ffn_gate.weight", {c.ffn_dim, c.dim}),
         .ffn_up = take(blk + "ffn_up.weight", {c.ffn_dim, c.dim}),
         .ffn_down = take(blk + "ffn_down.weight", {c.dim, c.ffn_dim}),
-        .k_cache = Tensor::empty({rows, c.n_kv_heads, c.head_dim}),
-        .v_cache = Tensor::empty({rows, c.n_kv_heads, c.head_dim}),
+        .k_cache = Tensor::empty({rows, c.n_kv_heads, c.head_dim}, cache),
+        .v_cache = Tensor::empty({rows, c.n_kv_heads, c.head_dim}, cache),
     });
   }
   const auto [cos, sin] = rotations(c, rows);
@@ -213,9 +213,9 @@ Qwen3 Qwen3::build(const Qwen3Config& c, int64_t rows, const Weights& take) {
   };
 }
 
-Qwen3 Qwen3::load(const Gguf& file, const Qwen3Config& c, int64_t rows) {
+Qwen3 Qwen3::load(const Gguf& file, const Qwen3Config& c, int64_t rows, DType cache) {
   Loader take(file);
-  Qwen3 model = build(c, rows, std::ref(take));
+  Qwen3 model = build(c, rows, cache, std::ref(take));
   take.finish();
   return model;
 }

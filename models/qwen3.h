@@ -66,16 +66,18 @@ struct Qwen3 {
 
   /// Gives the weight of a name and shape.
   using Weights = std::function<Tensor(const std::string&, const std::vector<int64_t>&)>;
-  /// A model of such weights. The caches and the tables of rotations have `rows` positions.
-  static Qwen3 build(const Qwen3Config& config, int64_t rows, const Weights& weights);
+  /// A model of such weights. The caches, of dtype `cache`, and the tables of rotations have `rows`
+  /// positions.
+  static Qwen3 build(const Qwen3Config& config, int64_t rows, DType cache, const Weights& weights);
   /// Weights stay in the file; Error names a tensor that is missing, of another shape or too many.
-  static Qwen3 load(const Gguf& file, const Qwen3Config& config, int64_t rows);
+  static Qwen3 load(const Gguf& file, const Qwen3Config& config, int64_t rows, DType cache);
 
   /// The ids i32[t] of the tokens from position `pos` on -> hidden states f32[t, dim]. Writes their
   /// keys and values into the caches and reads those of all tokens before.
   Tensor forward(const Tensor& ids, const UOp& pos) const;
 
-  /// One block of forward(): hidden states f32[t, dim] -> f32[t, dim].
+  /// One block of forward(): hidden states f32[t, dim] -> f32[t, dim]. Keys and values are rounded
+  /// to the dtype of the caches, also those of the tokens themselves.
   Tensor block(const Tensor& hidden, const Layer& w, const UOp& pos) const;
 
   /// Hidden states f32[t, dim] -> logits f32[t, vocabulary].

@@ -136,6 +136,8 @@ TEST_CASE("cli: command lines that cannot be understood") {
       {{"tokenize", "a", "b"}, "tokenize: unexpected argument 'b': see niwaki tokenize --help"},
       {{"inspect"}, "inspect: FILE is missing: see niwaki inspect --help"},
       {{"bench", "-o", "xml"}, "bench: --output is 'xml': expected md|json"},
+      {{"run", "-p", "a", "--cache-type", "q8_0"}, "run: --cache-type is 'q8_0': expected f32|f16"},
+      {{"run", "-p", "a", "-ctk", "f16"}, "run: unknown option '-ctk': did you mean -ct?"},
       {{"bench", "-p", "0", "-n", "0"},
        "bench: there is nothing to measure: give -p or -n above 0"},
   };

@@ -62,7 +62,7 @@ TEST_CASE("cli: run makes text, the same for the same seed") {
   CHECK(first.status == 0);
   CHECK(!first.out.empty());
   CHECK(first.err.find("seed 7\n") != std::string::npos);
-  CHECK(first.err.find("precision exact") != std::string::npos);
+  CHECK(first.err.find("precision exact, context 2048 in f32, ") != std::string::npos);
   CHECK(first.err.find("[ Prompt: ") != std::string::npos);
   CHECK(first.err.find(" t/s | Generation: ") != std::string::npos);
   CHECK(first.err.find('\r') == std::string::npos);
@@ -134,6 +134,9 @@ TEST_CASE("cli: logits in the form of the goldens") {
   CHECK(mine["vocab"] == golden["vocab"]);
   REQUIRE(mine["positions"].size() == golden["positions"].size());
 
+  const json half = json::parse(run_program(words + Words{"--cache-type", "f16"}).out);
+  CHECK(half["positions"] != mine["positions"]);
+
   const json top = json::parse(run_program(words + Words{"--top", "3"}).out);
   for (size_t i = 0; i < golden["positions"].size(); i++) {
     const json& position = mine["positions"][i];
@@ -182,18 +185,20 @@ TEST_CASE("cli: bench as a table and as JSON") {
   CAPTURE(table.err);
   CHECK(table.status == 0);
   CHECK(table.err.empty());
-  for (const std::string part : {"| model ", "size |", "params", "backend", "threads", "t/s", "±",
-                                 "pp16", "tg4", "GB/s", "CPU"}) {
+  for (const std::string part : {"| model ", "size |", "params", "backend", "threads", "cache",
+                                 "f32", "t/s", "±", "pp16", "tg4", "GB/s", "CPU"}) {
     CAPTURE(part);
     CHECK(table.out.find(part) != std::string::npos);
   }
-  const json tests = json::parse(run_program(words + Words{"-o", "json"}).out);
+  const json tests = json::parse(run_program(words + Words{"-o", "json", "-ct", "f16"}).out);
   REQUIRE(tests.size() == 2);
   CHECK(tests[0]["n_prompt"] == 16);
   CHECK(tests[0]["gb_per_s"].is_null());
   CHECK(tests[1]["n_gen"] == 4);
   CHECK(tests[1]["bandwidth_share"] > 0);
   for (const json& test : tests) {
+    CHECK(test["type_k"] == "f16");
+    CHECK(test["type_v"] == "f16");
     CHECK(test["samples_ts"].size() == 3);
     CHECK(test["samples_ns"].size() == 3);
     std::vector<double> samples = test["samples_ts"];

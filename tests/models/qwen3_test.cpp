@@ -259,6 +259,39 @@ TEST_CASE("language_model: a context of one token") {
   CHECK(distance(model.feed_all(first), std::span(expected.logits).first(300)) < 1e-5);
 }
 
+// Half of the memory, and what it costs: f16 keeps eleven bits of keys and values, and rounding to
+// them moves a value by about 2e-4 of itself.
+TEST_CASE("qwen3: a KV cache of f16") {
+  for (const std::string name : {"tiny-f16", "tiny-q8_0", "tiny-q4_0", "tiny-q1_0", "tiny-q2_0",
+                                 "tiny-tq2_0", "tiny-q1_0-yarn"}) {
+    const Golden expected = golden(name);
+    ModelOptions options;
+    options.cache_type = f16;
+    LanguageModel model = LanguageModel::open(models + name + ".gguf", options);
+    const std::vector<float> logits = model.feed_all(expected.tokens);
+    const double error = distance(logits, expected.logits);
+    MESSAGE(name, ": ", error);
+    CHECK(error < 1e-3);
+    CHECK(error > 1e-4);  // it is rounded at all
+    // What is attended to is what the cache keeps, in the step that writes it too: so a prompt in
+    // parts is a prompt.
+    model.reset();
+    std::vector<double> one_by_one;
+    for (const int64_t& token : expected.tokens) {
+      const std::span<const float> row = model.feed(std::span(&token, 1));
+      one_by_one.insert(one_by_one.end(), row.begin(), row.end());
+    }
+    CHECK(distance(logits, one_by_one) < error / 10);
+    if (name != "tiny-q1_0") continue;
+    options.device = "INTERP";
+    options.context = 8;
+    LanguageModel oracle = LanguageModel::open(models + name + ".gguf", options);
+    const std::span<const float> there = oracle.feed(std::span(expected.tokens).first(2));
+    // Sums differ in their last bits, and of two neighbours in f16 one may be taken for the other.
+    CHECK(distance(there, std::span(one_by_one).subspan(300, 300)) < error / 3);
+  }
+}
+
 TEST_CASE("language_model: options that cannot be met") {
   const auto with = [](const std::function<void(ModelOptions&)>& change) {
     ModelOptions options;
@@ -271,6 +304,8 @@ TEST_CASE("language_model: options that cannot be met") {
         "model: a context of -1 tokens: the model was made for 1 to 2048");
   CHECK(with([](ModelOptions& o) { o.precision = "fast"; }) ==
         "model: the precision 'fast': niwaki knows exact");
+  CHECK(with([](ModelOptions& o) { o.cache_type = i8; }) ==
+        "model: a KV cache of i8: niwaki knows f32 and f16");
   CHECK(with([](ModelOptions& o) { o.threads = -1; }) ==
         "model: -1 threads: give 1 or more, or 0 for one a core");
   CHECK(with([](ModelOptions& o) { o.device = "ABACUS"; }) == error_of([] { device("ABACUS"); }));

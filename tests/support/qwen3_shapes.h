@@ -51,7 +51,7 @@ inline Qwen3Config with_layers(Qwen3Config config, int64_t n) {
 inline Qwen3 hollow_qwen3(const Qwen3Config& config, int64_t rows) {
   static const char nothing = 0;
   const DType q1_0 = format_of(41, "").dtype;
-  return Qwen3::build(config, rows,
+  return Qwen3::build(config, rows, f32,
                       [&](const std::string&, const std::vector<int64_t>& dims) -> Tensor {
                         return Tensor::view(&nothing, dims.size() > 1 ? q1_0 : f32, dims, nullptr);
                       });
