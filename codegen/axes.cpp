@@ -23,16 +23,15 @@
 namespace niwaki {
 namespace {
 
-// What writes memory, a store or a stage, and what it takes: the nodes down to other stages.
+// What writes memory, the stores or a stage, and what it takes: the nodes down to other stages.
 struct Region {
-  UOp root;
   std::vector<UOp> nodes = {};
   std::vector<UOp> outputs = {};  // loops over what is written, outermost first
   std::vector<UOp> reduces = {};  // distinct loops of its reduces
   double cost = 0;
 
-  explicit Region(const UOp& root) : root(root), outputs(loops_of(root)) {
-    std::vector<UOp> todo = {root};
+  explicit Region(std::vector<UOp> roots) : outputs(loops_of(roots[0])) {
+    std::vector<UOp> todo = std::move(roots);
     std::unordered_set<const Node*> seen;
     while (!todo.empty()) {
       UOp u = todo.back();
@@ -64,8 +63,9 @@ struct Loops {
     for (const UOp& u : nodes) {
       bool reduce = u->op == Op::Range && u->get<RangeInfo>().kind == AxisKind::Reduce;
       if (reduce) reduces.push_back(u);
-      if (u->op == Op::Stage || u == ast[0]) regions.emplace_back(u);
+      if (u->op == Op::Stage) regions.emplace_back(std::vector<UOp>{u});
     }
+    regions.emplace_back(ast->src);
     for (Region& region : regions) region.cost = cost(region);
     std::stable_sort(regions.begin(), regions.end(),
                      [](const Region& a, const Region& b) { return a.cost > b.cost; });

@@ -67,22 +67,24 @@ UOp take_from_loop(const UOp& u) {
 UOp share_loops(const UOp& ast) { return graph_rewrite(ast, take_from_loop); }
 
 UOp order_loops(const UOp& ast) {
-  const UOp& store = ast[0];
-  std::vector<UOp> loops = loops_of(store);
-  RangeSet all = bound_ranges(*store);
+  std::vector<UOp> loops = loops_of(ast[0]);
+  RangeSet all = bound_ranges(*ast[0]);
+  std::vector<UOp> nodes = toposort(ast);
   auto hoisted = [&](const UOp& r) {
-    int64_t n = 0;
-    for (const UOp& u : toposort(store[2])) {
+    return std::count_if(nodes.begin(), nodes.end(), [&](const UOp& u) {
       bool leaves = (u->op == Op::Reduce || u->op == Op::Stage) && (u->ranges & all) != all;
-      n += leaves && (u->ranges & r->ranges);
-    }
-    return n;
+      return leaves && (u->ranges & r->ranges);
+    });
   };
   std::stable_sort(loops.begin(), loops.end(),
                    [&](const UOp& a, const UOp& b) { return hoisted(a) > hoisted(b); });
-  std::vector<UOp> src(store->src.begin(), store->src.begin() + 3);
-  src.insert(src.end(), loops.begin(), loops.end());
-  return make(Op::Sink, {make(Op::Store, std::move(src))});
+  std::vector<UOp> stores;
+  for (const UOp& store : ast->src) {
+    std::vector<UOp> src(store->src.begin(), store->src.begin() + 3);
+    src.insert(src.end(), loops.begin(), loops.end());
+    stores.push_back(make(Op::Store, std::move(src)));
+  }
+  return make(Op::Sink, std::move(stores));
 }
 
 }  // namespace niwaki

@@ -19,6 +19,7 @@
 // gathers and casts, which this has not.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -91,16 +92,77 @@ bool is_condition(const UOp& u) {
   return u->dtype == boolean || (x->dtype == boolean && x->op != Op::Reduce) || choice;
 }
 
+// The sum of all indices at which memory and positions are read for `u` at `at`: it has the ranges
+// that the value depends on, or may, below a few nodes.
+UOp read_at(const UOp& u, const std::vector<UOp>& at, int depth = 8) {
+  UOp sum = index(0);
+  if (depth == 0 || (!is_movement(u->op) && !is_elementwise(u->op))) {
+    for (const UOp& i : at) sum = sum + i;
+    return sum;
+  }
+  UOp valid;
+  bool moves = is_movement(u->op);
+  std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
+  for (size_t i = 0; i < (moves ? 1 : u->src.size()); ++i) {
+    sum = sum + read_at(u[i], below, depth - 1);
+  }
+  return sum;
+}
+
+// Where a sum over r is of a one-hot product, an index that depends on what the one position does;
+// else null. It need not see every form that collapse.cpp does: it only keeps what is selected from
+// from being counted as read n times.
+UOp selected_at(const UOp& u, const std::vector<UOp>& at, const UOp& r, int depth = 12) {
+  if (depth-- == 0) return {};
+  if (is_movement(u->op)) {
+    UOp valid;
+    return selected_at(u[0], source_index(u, at, valid), r, depth);
+  }
+  if (u->op == Op::Xor && u[0]->op == Op::Ne) {
+    for (size_t side : {0, 1}) {
+      UOp position = read_at(u[0][1 - side], at);
+      bool counts = essence(u[0][side])->op == Op::Iota;
+      bool varies = read_at(u[0][side], at)->ranges & r->ranges;
+      if (counts && varies && !(position->ranges & r->ranges)) return position;
+    }
+    return {};
+  }
+  if (u->op == Op::Cast) return selected_at(u[0], at, r, depth);
+  if (u->op != Op::Where && u->op != Op::And && u->op != Op::Mul) return {};
+  // A float times zero is zero where it is finite, as what was an integer is.
+  auto exact = [&](const UOp& other) {
+    return u->op != Op::Mul || !is_float(u->dtype) || !is_float(essence(other)->dtype);
+  };
+  UOp first = exact(u[1]) ? selected_at(u[0], at, r, depth) : UOp();
+  return first || !exact(u[0]) ? first : selected_at(u[1], at, r, depth);
+}
+
 double size_of(const Shape& shape) {
   double n = 1;
   for (const UOp& dim : shape) n *= double(std::max<int64_t>(dim_max(dim), 1));
   return n;
 }
 
+// How many terms of a tensor's reduce are left: of a sum over a one-hot product one.
+double terms(const UOp& reduce) {
+  std::vector<UOp> at;
+  for (size_t i = 0; i < reduce[0]->shape.size(); ++i) {
+    at.push_back(range(reduce[0]->shape[i], int64_t(i), AxisKind::Loop));
+  }
+  double n = 1;
+  for (int64_t axis : reduce->get<Reduction>().axes) {
+    bool sum = reduce->get<Reduction>().op == Op::Add;
+    if (sum && selected_at(reduce[0], at, at[size_t(axis)])) continue;
+    n *= double(std::max<int64_t>(dim_max(reduce[0]->shape[size_t(axis)]), 1));
+  }
+  return n;
+}
+
 // The order in which floats are added up depends on the loops around, so that one sum computed in
 // two places may be two values: x == max(x) would not hold.
 bool depends_on_order(const UOp& u) {
-  return u->op == Op::Reduce && u->get<Reduction>().op != Op::Max && is_float(u->dtype);
+  return u->op == Op::Reduce && u->get<Reduction>().op != Op::Max && is_float(u->dtype) &&
+         terms(u) > 1;
 }
 
 // What the sums of a graph are placed as: each as the last of the elementwise values of its size
@@ -189,9 +251,10 @@ std::unordered_map<const Node*, Estimate> estimate(const std::vector<UOp>& order
       e.varies |= below.varies;
     }
     e.work += op_cost(u->op);
-    // What is repeated is computed once, outside of the loop that repeats it.
-    bool resizes = u->op == Op::Expand || u->op == Op::Reduce;
-    if (resizes) e.work *= size_of(u[0]->shape) / size_of(u->shape);
+    // What is repeated is computed once, outside of the loop that repeats it; of a one-hot sum one
+    // term is left.
+    if (u->op == Op::Reduce) e.work *= terms(u);
+    if (u->op == Op::Expand) e.work *= size_of(u[0]->shape) / size_of(u->shape);
     e.work = std::min(e.work, 1e15);
     estimates[u.get()] = e;
   }
@@ -224,51 +287,6 @@ double evaluations(const Use& use) {
     n *= double(std::max<int64_t>(loop.range[0]->hi, 1));
   }
   return n;
-}
-
-// The sum of all indices at which memory and positions are read for `u` at `at`: it has the ranges
-// that the value depends on, or may, below a few nodes.
-UOp read_at(const UOp& u, const std::vector<UOp>& at, int depth = 8) {
-  UOp sum = index(0);
-  if (depth == 0 || (!is_movement(u->op) && !is_elementwise(u->op))) {
-    for (const UOp& i : at) sum = sum + i;
-    return sum;
-  }
-  UOp valid;
-  bool moves = is_movement(u->op);
-  std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
-  for (size_t i = 0; i < (moves ? 1 : u->src.size()); ++i) {
-    sum = sum + read_at(u[i], below, depth - 1);
-  }
-  return sum;
-}
-
-// Where a sum over r is of a one-hot product, an index that depends on what the one position does;
-// else null. It need not see every form that collapse.cpp does: it only keeps what is selected from
-// from being counted as read n times.
-UOp selected_at(const UOp& u, const std::vector<UOp>& at, const UOp& r, int depth = 12) {
-  if (depth-- == 0) return {};
-  if (is_movement(u->op)) {
-    UOp valid;
-    return selected_at(u[0], source_index(u, at, valid), r, depth);
-  }
-  if (u->op == Op::Xor && u[0]->op == Op::Ne) {
-    for (size_t side : {0, 1}) {
-      UOp position = read_at(u[0][1 - side], at);
-      bool counts = essence(u[0][side])->op == Op::Iota;
-      bool varies = read_at(u[0][side], at)->ranges & r->ranges;
-      if (counts && varies && !(position->ranges & r->ranges)) return position;
-    }
-    return {};
-  }
-  if (u->op == Op::Cast) return selected_at(u[0], at, r, depth);
-  if (u->op != Op::Where && u->op != Op::And && u->op != Op::Mul) return {};
-  // A float times zero is zero where it is finite, as what was an integer is.
-  auto exact = [&](const UOp& other) {
-    return u->op != Op::Mul || !is_float(u->dtype) || !is_float(essence(other)->dtype);
-  };
-  UOp first = exact(u[1]) ? selected_at(u[0], at, r, depth) : UOp();
-  return first || !exact(u[0]) ? first : selected_at(u[1], at, r, depth);
 }
 
 // The owners of the loops that an index depends on.
@@ -395,22 +413,14 @@ class Placement {
     for (size_t i = order_.size(); i-- > 0;) {
       const UOp& u = order_[i];
       std::vector<Use>& uses = uses_[u.get()];
+      if (is_worth_sharing(u)) unite_readers(u, false);
       std::string reason = reason_to_store(u, uses);
-      if (!reason.empty()) {
-        const UOp& written = u->op == Op::Assign ? u[2] : u;
-        std::vector<UOp> index = loops_over(written->shape);
-        std::vector<Loop> loops;
-        for (const UOp& r : index) {
-          if (r->op == Op::Range) loops.push_back({r, nullptr});
-        }
-        uses = {{int64_t(stored_.size()), index, loops}};
-        stored_.push_back({u, reason});
-      } else {
-        uses = staged(u, uses);
-      }
+      if (!reason.empty()) uses = store(u, reason);
+      else uses = staged(u, uses);
       for (const Use& use : uses) pass_on(u, use);
       uses_.erase(u.get());
     }
+    std::erase_if(stored_, [](const Stored& kernel) { return kernel.nodes.empty(); });
     return std::move(stored_);
   }
 
@@ -577,34 +587,260 @@ class Placement {
       }
       std::vector<UOp> blocks = choose_blocks(u, together);
       Use use = around(u, together, blocks);
-      Stored& kernel = stored_[size_t(use.kernel)];
-      int64_t id = first_free_range(use.index, {}, rank_of(kernel));
+      int64_t id = first_free_range(use.index, {}, rank_of(use.kernel));
       for (size_t i = 0; i < blocks.size(); ++i) {
         if (is_const(blocks[i], 1)) continue;
         UOp r = range(blocks[i], id++, AxisKind::Reduce);
         use.index[i] = simplify(use.index[i] * blocks[i] + r);
         use.loops.push_back({r, u.get()});
       }
-      kernel.stages.push_back({u, blocks,
-                               fmt::format("inlined it would be computed {:.3g} times, not {:.3g}",
-                                           inlined, evaluations(use))});
+      stored_[size_t(use.kernel)].stages.push_back(
+          {u, blocks,
+           fmt::format("inlined it would be computed {:.3g} times, not {:.3g}", inlined,
+                       evaluations(use))});
       left.push_back(std::move(use));
     }
     return left;
   }
 
-  static int64_t rank_of(const Stored& kernel) {
-    const UOp& written = kernel.node->op == Op::Assign ? kernel.node[2] : kernel.node;
-    return int64_t(written->shape.size());
+  static std::vector<UOp> loops_for(const Shape& shape) {
+    std::vector<UOp> loops = output_index(shape);
+    std::erase_if(loops, [](const UOp& i) { return i->op != Op::Range; });
+    return loops;
+  }
+  std::vector<UOp> output_loops(int64_t kernel) const {
+    return loops_for(written_shape(stored_[size_t(kernel)].nodes[0]));
+  }
+  int64_t rank_of(int64_t kernel) const { return int64_t(output_loops(kernel).size()); }
+
+  // --- kernels that store several values ---
+
+  // Whether kernels over the same loops should be one for its sake.
+  bool is_worth_sharing(const UOp& u) const {
+    const Estimate& e = estimates_.at(u.get());
+    bool computes = is_elementwise(u->op) && e.varies && e.work > store_cost && !is_condition(u);
+    return computes || outcomes_.is_sum(u);
   }
 
-  static std::vector<UOp> loops_over(const Shape& shape) {
-    std::vector<UOp> index;
-    for (const UOp& dim : shape) {
-      index.push_back(is_const(dim, 1) ? niwaki::index(0)
-                                       : range(dim, int64_t(index.size()), AxisKind::Loop));
+  // Stores a value in a kernel of its own, or in one that reads it; the uses of what is left to be
+  // computed.
+  std::vector<Use> store(const UOp& u, const std::string& reason) {
+    const Shape& shape = written_shape(u);
+    int64_t kernel = u->op == Op::Contiguous ? -1 : unite_readers(u, true);
+    std::vector<Use> uses = uses_[u.get()];
+    Use own = {kernel, output_index(shape), {}};
+    for (const UOp& r : loops_for(shape)) own.loops.push_back({r, nullptr});
+    std::vector<Use> left = {own};
+    for (size_t i = 0; i < uses.size() && kernel < 0; ++i) {
+      left = uses_beside(u, uses[i].kernel, own);
+      if (!left.empty()) kernel = uses[i].kernel;
     }
-    return index;
+    if (kernel < 0) {
+      kernel = int64_t(stored_.size());
+      stored_.push_back({});
+      own.kernel = kernel;
+      left = {own};
+    }
+    for (const Use& use : uses) {
+      if (use.kernel != kernel) depends_[use.kernel].insert(kernel);
+    }
+    stored_[size_t(kernel)].nodes.push_back(u);
+    stored_[size_t(kernel)].reasons.push_back(reason);
+    return left;
+  }
+
+  // The uses of an output that a kernel over the same loops reads elsewhere than at its own
+  // element, where it pays to compute it there for both; else none.
+  std::vector<Use> uses_beside(const UOp& u, int64_t kernel, Use own) {
+    std::vector<Use> uses = uses_[u.get()];
+    const Stored& stored = stored_[size_t(kernel)];
+    bool plain = is_elementwise(u->op) && stored.nodes[0]->op != Op::Contiguous;
+    if (!plain || output_loops(kernel) != loops_for(u->shape)) return {};
+    if (!may_join(u, kernel, uses)) return {};
+    std::erase_if(uses, [&](const Use& use) { return use.kernel != kernel; });
+    own.kernel = kernel;
+    uses.push_back(own);
+    double here = 0;
+    for (const Use& use : uses) here += evaluations(use);
+    const Estimate& e = estimates_.at(u.get());
+    double inlined = may_inline(u, uses) ? here * e.work : impossible;
+    double in_place = std::min(inlined, stage_work(u, uses));
+    if (in_place > size_of(u->shape) * (e.work + store_cost) + here + kernel_cost) return {};
+    return staged(u, uses);
+  }
+
+  // Kernels over the same loops that read a value at their own elements become one, which may then
+  // compute it too: the moments and weights of an optimiser, or the statistics that a
+  // normalisation keeps. `with_value`: it is to be stored there, else only read. The kernel, or -1.
+  int64_t unite_readers(const UOp& u, bool with_value) {
+    const Shape& shape = written_shape(u);
+    int64_t united = -1;
+    std::vector<Use> uses = uses_[u.get()];
+    for (const Use& use : uses) {
+      if (use.kernel == united || stored_[size_t(use.kernel)].nodes.empty()) continue;
+      bool fits = with_value ? reads_own_elements(use.kernel, uses, shape)
+                             : reads_outside_of_reduces(use.kernel, uses);
+      if (!fits || stored_[size_t(use.kernel)].nodes[0]->op == Op::Contiguous) continue;
+      if (with_value && !may_join(u, use.kernel, uses)) continue;
+      if (united < 0) united = use.kernel;
+      else if (output_loops(united) == output_loops(use.kernel)) unite(united, use.kernel);
+    }
+    return united;
+  }
+
+  bool reads_own_elements(int64_t kernel, const std::vector<Use>& uses, const Shape& shape) const {
+    if (output_loops(kernel) != loops_for(shape)) return false;
+    std::vector<UOp> own = output_index(shape);
+    return std::all_of(uses.begin(), uses.end(),
+                       [&](const Use& use) { return use.kernel != kernel || use.index == own; });
+  }
+
+  static bool reads_outside_of_reduces(int64_t kernel, const std::vector<Use>& uses) {
+    return std::any_of(uses.begin(), uses.end(), [&](const Use& use) {
+      return use.kernel == kernel && (use.loops.empty() || !use.loops.back().owner);
+    });
+  }
+
+  // Whether what a kernel needs, or what that needs, comes from another.
+  bool reaches(int64_t from, int64_t to) const {
+    std::vector<int64_t> todo = {from};
+    std::set<int64_t> seen;
+    while (!todo.empty()) {
+      int64_t kernel = todo.back();
+      todo.pop_back();
+      auto next = depends_.find(kernel);
+      if (next == depends_.end()) continue;
+      for (int64_t k : next->second) {
+        if (k == to) return true;
+        if (seen.insert(k).second) todo.push_back(k);
+      }
+    }
+    return false;
+  }
+
+  // No other reader may come before the kernel.
+  bool may_join(const UOp& u, int64_t kernel, const std::vector<Use>& uses) const {
+    for (const Use& use : uses) {
+      if (use.kernel != kernel && reaches(kernel, use.kernel)) return false;
+    }
+    std::vector<UOp> nodes = stored_[size_t(kernel)].nodes;
+    nodes.push_back(u);
+    return may_assign_together(nodes);
+  }
+
+  // Whether an assign changes what a value reads elsewhere than at its own element.
+  static bool overwrites_early(const UOp& assign, const UOp& value) {
+    std::vector<std::pair<UOp, bool>> todo = {{value->op == Op::Assign ? value[2] : value, false}};
+    std::set<std::pair<const Node*, bool>> seen;
+    while (!todo.empty()) {
+      auto [u, moved] = todo.back();
+      todo.pop_back();
+      if (!seen.insert({u.get(), moved}).second) continue;
+      if (u == assign[0] && moved) return true;
+      bool moves = moved || !(is_elementwise(u->op) || u->op == Op::Assign);
+      for (const UOp& s : u->src) todo.emplace_back(s, moves);
+    }
+    return false;
+  }
+
+  // Whether one of the values is made of what an assign left and another of what was there before.
+  static bool needs_two_states(const std::vector<UOp>& nodes) {
+    std::vector<std::unordered_set<const Node*>> made_of;
+    std::vector<UOp> assigns;
+    for (const UOp& u : nodes) {
+      std::unordered_set<const Node*>& all = made_of.emplace_back();
+      for (const UOp& x : toposort(u)) {
+        all.insert(x.get());
+        bool here = std::find(nodes.begin(), nodes.end(), x) != nodes.end();
+        if (x->op == Op::Assign && !here) assigns.push_back(x);
+      }
+    }
+    return std::any_of(assigns.begin(), assigns.end(), [&](const UOp& assign) {
+      return std::any_of(made_of.begin(), made_of.end(), [&](const auto& all) {
+        return all.count(assign[0].get()) && !all.count(assign.get());
+      });
+    });
+  }
+
+  // Whether values may be stored by one kernel though some of them overwrite a buffer: each buffer
+  // as a whole and once, read by the others at the same element only, and by nothing that comes
+  // after the kernel.
+  bool may_assign_together(const std::vector<UOp>& nodes) const {
+    if (needs_two_states(nodes)) return false;
+    std::set<const Node*> inside;
+    std::set<const Node*> bases;
+    for (const UOp& u : nodes) inside.insert(u.get());
+    for (const UOp& assign : nodes) {
+      if (assign->op != Op::Assign) continue;
+      bool whole = assign[0]->op == Op::Buffer && assign[1] == assign[0];
+      if (!whole || !bases.insert(assign[0].get()).second) return false;
+      for (const UOp& value : nodes) {
+        if (value != assign && overwrites_early(assign, value)) return false;
+      }
+    }
+    if (bases.empty()) return true;
+    // What depends on a value that is stored here and on one that is overwritten here.
+    std::set<const Node*> later;
+    std::set<const Node*> old;
+    std::vector<UOp> torn;
+    for (const UOp& u : order_) {
+      if (u->op == Op::Assign && bases.count(u[0].get()) && !inside.count(u.get())) return false;
+      if (inside.count(u.get())) {
+        later.insert(u.get());
+        continue;
+      }
+      bool is_later = false;
+      bool is_old = bases.count(u.get()) > 0;
+      for (const UOp& s : u->src) {
+        is_later |= later.count(s.get()) > 0;
+        is_old |= old.count(s.get()) > 0;
+      }
+      if (is_later) later.insert(u.get());
+      if (is_old) old.insert(u.get());
+      if (is_later && is_old) torn.push_back(u);
+    }
+    // It is computed in the kernel itself, unless something else needs it.
+    std::set<const Node*> outside;
+    for (const UOp& u : outputs_) outside.insert(u.get());
+    for (size_t i = order_.size(); i-- > 0;) {
+      const UOp& u = order_[i];
+      bool stored = u->op == Op::Assign || u->op == Op::Contiguous;
+      if (inside.count(u.get()) || !(stored || outside.count(u.get()))) continue;
+      outside.insert(u.get());
+      for (const UOp& s : u->src) outside.insert(s.get());
+    }
+    return std::none_of(torn.begin(), torn.end(),
+                        [&](const UOp& u) { return outside.count(u.get()) > 0; });
+  }
+
+  void unite(int64_t into, int64_t from) {
+    Stored& a = stored_[size_t(into)];
+    Stored& b = stored_[size_t(from)];
+    if (reaches(into, from) || reaches(from, into)) return;
+    std::vector<UOp> nodes = a.nodes;
+    nodes.insert(nodes.end(), b.nodes.begin(), b.nodes.end());
+    if (!may_assign_together(nodes)) return;
+    for (const Staged& staged : b.stages) {
+      auto same = [&](const Staged& other) { return other.node == staged.node; };
+      if (std::any_of(a.stages.begin(), a.stages.end(), same)) return;
+    }
+    a.nodes.insert(a.nodes.end(), b.nodes.begin(), b.nodes.end());
+    a.reasons.insert(a.reasons.end(), b.reasons.begin(), b.reasons.end());
+    a.stages.insert(a.stages.end(), b.stages.begin(), b.stages.end());
+    b = {};
+    depends_[into].merge(depends_[from]);
+    depends_.erase(from);
+    for (auto& [kernel, needed] : depends_) {
+      if (needed.erase(from)) needed.insert(into);
+    }
+    for (auto& [node, uses] : uses_) {
+      std::vector<Use> known;
+      for (Use use : uses) {
+        if (use.kernel == from) use.kernel = into;
+        add_use(known, std::move(use));
+      }
+      uses = std::move(known);
+    }
   }
 
   void pass_on(const UOp& u, const Use& use) {
@@ -616,7 +852,7 @@ class Placement {
       case Op::Reduce: {
         Use inner = use;
         inner.loops = hoisted_loops(use);
-        int64_t id = first_free_range(use.index, {}, rank_of(stored_[size_t(use.kernel)]));
+        int64_t id = first_free_range(use.index, {}, rank_of(use.kernel));
         for (int64_t axis : u->get<Reduction>().axes) {
           UOp r = range(u[0]->shape[size_t(axis)], id++, AxisKind::Reduce);
           inner.index[size_t(axis)] = r;
@@ -647,7 +883,10 @@ class Placement {
     if (is_movement(u->op)) {
       UOp valid;
       std::vector<UOp> index = source_index(u, use.index, valid);
-      add_use(uses_[u[0].get()], {use.kernel, std::move(index), use.loops, use.times});
+      // Padding takes no work.
+      double times = use.times;
+      if (u->op == Op::Pad) times *= std::min(1.0, size_of(u[0]->shape) / size_of(u->shape));
+      add_use(uses_[u[0].get()], {use.kernel, std::move(index), use.loops, times});
       return;
     }
     for (const UOp& s : u->src) add_use(uses_[s.get()], use);
@@ -659,6 +898,8 @@ class Placement {
   std::unordered_map<const Node*, std::vector<Use>> uses_;
   Outcomes outcomes_;
   std::vector<Stored> stored_;
+  /// Which kernels each takes values from, as far as is known.
+  std::map<int64_t, std::set<int64_t>> depends_;
 };
 
 }  // namespace

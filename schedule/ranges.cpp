@@ -7,6 +7,7 @@
 //
 // A condition does not only choose the padding's zero: it guards the loads below it, because the
 // index it rejects may lie outside of the buffer.
+#include <algorithm>
 #include <map>
 #include <tuple>
 
@@ -133,23 +134,23 @@ class Builder {
  public:
   Builder(const Slots& slots, const std::vector<Staged>& stages) : slots_(slots), stages_(stages) {}
 
-  UOp ast(const UOp& root) {
-    const UOp& value = root->op == Op::Assign ? root[2] : root;
-    rank_ = int64_t(value->shape.size());
-    std::vector<UOp> at;
-    std::vector<UOp> src(3);
-    for (const UOp& dim : value->shape) {
-      bool loop = !is_const(dim, 1);
-      at.push_back(loop ? range(dim, int64_t(at.size()), AxisKind::Loop) : index(0));
-      if (loop) src.push_back(at.back());
+  UOp ast(const std::vector<UOp>& roots) {
+    roots_ = roots;
+    std::vector<UOp> loops;
+    for (const UOp& i : output_index(written_shape(roots[0]))) {
+      if (i->op == Op::Range) loops.push_back(i);
     }
-    UOp stored = root->op == Op::Assign || root->op == Op::Contiguous ? read(value, at, {})
-                                                                      : compute(root, at, {});
-    if (root->op == Op::Contiguous) stored = read(root[0], at, {});
-    src[0] = param(slots_.find(root));
-    src[1] = root->op == Op::Assign ? target_index(root, at) : flat_index(root, at);
-    src[2] = stored;
-    return make(Op::Sink, {make(Op::Store, std::move(src))});
+    rank_ = int64_t(loops.size());
+    std::vector<UOp> stores;
+    for (const UOp& root : roots) {
+      bool assigns = root->op == Op::Assign;
+      std::vector<UOp> at = output_index(written_shape(root));
+      UOp target = assigns ? target_index(root, at) : flat_index(root, at);
+      std::vector<UOp> src = {param(slots_.find(root)), target, stored_value(root)};
+      src.insert(src.end(), loops.begin(), loops.end());
+      stores.push_back(make(Op::Store, std::move(src)));
+    }
+    return make(Op::Sink, std::move(stores));
   }
 
  private:
@@ -224,12 +225,25 @@ class Builder {
     return make(Op::Load, std::move(src));
   }
 
-  // The value of a node at an index: from memory where it is stored, else computed.
+  UOp stored_value(const UOp& root) {
+    if (root->op == Op::Assign) return read(root[2], output_index(written_shape(root)), {});
+    std::vector<UOp> at = output_index(root->shape);
+    if (root->op == Op::Contiguous) return read(root[0], at, {});
+    for (const Staged& staged : stages_) {
+      if (staged.node == root) return from_stage(staged, at, {});
+    }
+    return compute(root, at, {});
+  }
+
+  // The value of a node at an index: what this kernel stores itself is at hand, and read for the
+  // element that is computed; else it is loaded where it is stored, or computed.
   UOp read(const UOp& u, const std::vector<UOp>& at, const UOp& gate) {
-    if (slots_.find(u) >= 0) return load(u, at, gate);
     for (const Staged& staged : stages_) {
       if (staged.node == u) return from_stage(staged, at, gate);
     }
+    bool own = std::find(roots_.begin(), roots_.end(), u) != roots_.end();
+    if (own && at == output_index(written_shape(u))) return stored_value(u);
+    if (!own && slots_.find(u) >= 0) return load(u, at, gate);
     return compute(u, at, gate);
   }
 
@@ -337,6 +351,7 @@ class Builder {
 
   const Slots& slots_;
   const std::vector<Staged>& stages_;
+  std::vector<UOp> roots_;
   int64_t rank_ = 0;
   std::vector<std::tuple<UOp, int64_t, const Node*>> loops_;
   std::map<std::vector<const Node*>, UOp> memo_;
@@ -345,8 +360,21 @@ class Builder {
 
 }  // namespace
 
+const Shape& written_shape(const UOp& stored) {
+  return stored->op == Op::Assign ? stored[2]->shape : stored->shape;
+}
+
+std::vector<UOp> output_index(const Shape& shape) {
+  std::vector<UOp> at;
+  int64_t n = 0;
+  for (const UOp& dim : shape) {
+    at.push_back(is_const(dim, 1) ? index(0) : range(dim, n++, AxisKind::Loop));
+  }
+  return at;
+}
+
 UOp kernel_ast(const Stored& stored, const Slots& slots) {
-  return simplify(Builder(slots, stored.stages).ast(stored.node));
+  return simplify(Builder(slots, stored.stages).ast(stored.nodes));
 }
 
 }  // namespace niwaki

@@ -58,21 +58,25 @@ std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
                                   const std::vector<std::vector<const Node*>>& reads) {
   size_t n = stored.size();
   std::unordered_map<const Node*, size_t> writer;
-  for (size_t k = 0; k < n; ++k) writer[stored[k].node.get()] = k;
+  for (size_t k = 0; k < n; ++k) {
+    for (const UOp& node : stored[k].nodes) writer[node.get()] = k;
+  }
   std::vector<std::vector<size_t>> before(n);
   for (size_t k = 0; k < n; ++k) {
     for (const Node* value : reads[k]) {
       auto found = writer.find(value);
       if (found != writer.end()) before[k].push_back(found->second);
     }
-    if (stored[k].node->op != Op::Assign) continue;
-    const Node* base = stored[k].node[0].get();
-    auto earlier = writer.find(base);
-    if (earlier != writer.end()) before[k].push_back(earlier->second);
-    for (size_t other = 0; other < n; ++other) {
-      bool reads_base =
-          std::find(reads[other].begin(), reads[other].end(), base) != reads[other].end();
-      if (other != k && reads_base) before[k].push_back(other);
+    for (const UOp& node : stored[k].nodes) {
+      if (node->op != Op::Assign) continue;
+      const Node* base = node[0].get();
+      auto earlier = writer.find(base);
+      if (earlier != writer.end()) before[k].push_back(earlier->second);
+      for (size_t other = 0; other < n; ++other) {
+        bool reads_base =
+            std::find(reads[other].begin(), reads[other].end(), base) != reads[other].end();
+        if (other != k && reads_base) before[k].push_back(other);
+      }
     }
   }
   std::vector<size_t> order;
@@ -85,7 +89,7 @@ std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
       state[k] = 1;
       if (next < before[k].size()) {
         size_t needed = before[k][next++];
-        Here user(stored[needed].node->site);
+        Here user(stored[needed].nodes[0]->site);
         check(state[needed] != 1 || needed == k,
               "assign: a value is needed both before and after its buffer is written; store a copy "
               "with contiguous()");
@@ -101,15 +105,21 @@ std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
 }
 
 // The stored and existing values that a kernel's value reads directly.
-std::vector<const Node*> values_read(const UOp& root, const Slots& slots) {
+std::vector<const Node*> values_read(const std::vector<UOp>& roots, const Slots& slots) {
   std::vector<const Node*> found;
-  std::vector<UOp> todo = root->op == Op::Assign ? std::vector<UOp>{root[2]} : root->src;
+  std::vector<UOp> todo;
+  for (const UOp& root : roots) {
+    if (root->op == Op::Assign) todo.push_back(root[2]);
+    else todo.insert(todo.end(), root->src.begin(), root->src.end());
+  }
   std::unordered_map<const Node*, bool> seen;
   while (!todo.empty()) {
     UOp u = todo.back();
     todo.pop_back();
     if (seen[u.get()]) continue;
     seen[u.get()] = true;
+    bool own = std::find(roots.begin(), roots.end(), u) != roots.end();
+    if (own) continue;
     if (slots.find(u) >= 0) found.push_back(u.get());
     else todo.insert(todo.end(), u->src.begin(), u->src.end());
   }
@@ -186,18 +196,22 @@ Schedule schedule(const std::vector<UOp>& outputs) {
   for (const UOp& u : toposort(sink)) {
     if (u->op == Op::Buffer) slots.add(u);
   }
-  for (size_t k = stored.size(); k-- > 0;) slots.add(stored[k].node);
+  for (size_t k = stored.size(); k-- > 0;) {
+    for (const UOp& node : stored[k].nodes) slots.add(node);
+  }
 
   std::vector<std::vector<const Node*>> reads;
-  for (const Stored& s : stored) reads.push_back(values_read(s.node, slots));
+  for (const Stored& s : stored) reads.push_back(values_read(s.nodes, slots));
 
   // One kernel each: ranges instead of shapes, gathers without loops, params for buffers.
   Schedule result;
   for (size_t k : order_kernels(stored, reads)) {
-    const UOp& node = stored[k].node;
+    const UOp& node = stored[k].nodes[0];
     if (is_empty(node->op == Op::Assign ? node[2]->shape : node->shape)) continue;
     Kernel kernel;
-    kernel.reason = stored[k].reason;
+    for (const std::string& reason : stored[k].reasons) {
+      kernel.reason += (kernel.reason.empty() ? "" : "; ") + reason;
+    }
     kernel.ast = kernel_ast(stored[k], slots);
     for (const Staged& s : stored[k].stages) kernel.stages.push_back(s.reason);
     kernel.ast = order_loops(share_loops(collapse_sums(kernel.ast)));

@@ -1,6 +1,7 @@
 // The schedule: a tensor graph becomes a list of kernels.
 //
-// A kernel is a graph over ranges instead of shapes: Sink(Store(param, index, value, ranges...)).
+// A kernel is a graph over ranges instead of shapes: Sink(Store(param, index, value, ranges...)),
+// with a Store more for each further value that is computed in the same loops.
 // Its buffers are parameters, so equal work on other buffers is the same interned node, and the 36
 // equal blocks of a model are compiled once.
 #pragma once
@@ -16,7 +17,7 @@ namespace niwaki {
 struct Kernel {
   UOp ast;
   std::vector<BufferRef> args;
-  /// Why its value is stored: "output", "assign", or what recomputing would have cost.
+  /// Why its values are stored: "output", "assign", or what recomputing would have cost.
   std::string reason;
   /// The same for each value that is kept inside of it.
   std::vector<std::string> stages;
@@ -51,10 +52,11 @@ struct Staged {
   std::string reason;
 };
 
-/// A value that is stored and what decided so, with those kept inside of its kernel.
+/// Values that are stored in one pass over the same loops, and what decided so of each, with those
+/// kept inside of their kernel.
 struct Stored {
-  UOp node;
-  std::string reason;
+  std::vector<UOp> nodes;
+  std::vector<std::string> reasons;
   std::vector<Staged> stages = {};
 };
 
@@ -66,11 +68,18 @@ std::vector<Stored> place(const std::vector<UOp>& outputs);
 /// (ranges.cpp).
 std::vector<UOp> source_index(const UOp& movement, const std::vector<UOp>& at, UOp& valid);
 
+/// The shape of what a stored value writes: of an assign, that of the part (ranges.cpp).
+const Shape& written_shape(const UOp& stored);
+
+/// Where a kernel's loops store an element of a value of this shape: a range for each dim that is not
+/// 1, numbered from 0 (ranges.cpp).
+std::vector<UOp> output_index(const Shape& shape);
+
 /// The least range id above those that an index and its gate depend on, and not below `least`: what
 /// the loops of a reduce at that index are numbered from (ranges.cpp).
 int64_t first_free_range(const std::vector<UOp>& at, const UOp& gate, int64_t least);
 
-/// A kernel's AST for each stored value, over params numbered by `slots` (ranges.cpp).
+/// A kernel's AST, over params numbered by `slots` (ranges.cpp).
 class Slots;
 UOp kernel_ast(const Stored& stored, const Slots& slots);
 

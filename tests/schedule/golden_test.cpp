@@ -88,7 +88,7 @@ TEST_CASE("a value needed before and after its buffer is written is an error") {
   Tensor x = input({4}, 1);
   Tensor after = x.assign(x + 1.0);
   CHECK_THROWS_WITH(
-      schedule({(after.sum() + x.flip({0}).contiguous() * after).uop(), (x * after).uop()}),
+      schedule({(x.flip({0}) * after).uop()}),
       "assign: a value is needed both before and after its buffer is written; store a copy with "
       "contiguous()");
 }
