@@ -71,8 +71,8 @@ std::vector<UOp> source_index(const UOp& movement, const std::vector<UOp>& at, U
 /// The shape of what a stored value writes: of an assign, that of the part (ranges.cpp).
 const Shape& written_shape(const UOp& stored);
 
-/// Where a kernel's loops store an element of a value of this shape: a range for each dim that is not
-/// 1, numbered from 0 (ranges.cpp).
+/// Where a kernel's loops store an element of a value of this shape: a range for each dim that is
+/// not 1, numbered from 0 (ranges.cpp).
 std::vector<UOp> output_index(const Shape& shape);
 
 /// The least range id above those that an index and its gate depend on, and not below `least`: what
