@@ -1,5 +1,6 @@
-// CPU: kernels compiled by LLVM for the host's own instructions, their Parallel loop spread over a
-// pool of threads. A kernel too small to repay waking them runs where it is called.
+// CPU: kernels compiled by LLVM for the host's own instructions. The launches of a replay are one
+// series of loops for a pool of threads, the Parallel loop of each kernel; a kernel too small to be
+// worth sharing runs on the thread that comes to it.
 #include <algorithm>
 #include <thread>
 #include <unordered_map>
@@ -15,36 +16,38 @@
 namespace niwaki {
 namespace {
 
-// Operations that take about as long as waking and joining the threads.
-constexpr double least_parallel_work = 250000;
+// Operations that take four times as long as it costs to share them (tests/bench/launch.cpp: 2.5 us
+// and 0.6 us), because half of the data may have to come from the other thread's cache.
+constexpr double least_shared_work = 100000;
 
 using Function = void (*)(void* const* buffers, const int64_t* variables, int64_t begin,
                           int64_t end);
 
 class CpuProgram : public Program {
  public:
-  CpuProgram(Function function, const LinearCode& linear, std::unique_ptr<Pool>& pool)
+  CpuProgram(Function function, const LinearCode& linear)
       : function_(function),
         variables_(linear.variables),
-        parallel_(linear.parallel),
-        small_(linear.work < least_parallel_work),
-        pool_(pool) {}
+        parallel_(linear.parallel ? linear.parallel : index(1)),
+        shared_(linear.parallel && linear.work >= least_shared_work) {}
 
+  /// Its Parallel loop.
+  Pool::Loop loop(std::span<const int64_t> variables) const {
+    return {evaluate_dim(parallel_, variables_, variables), shared_};
+  }
+  /// Iterations [begin, end) of it.
+  void run(const Launch& launch, int64_t begin, int64_t end) const {
+    function_(launch.buffers.data(), launch.variables.data(), begin, end);
+  }
   void launch(std::span<void* const> buffers, std::span<const int64_t> variables) override {
-    if (!parallel_) return function_(buffers.data(), variables.data(), 0, 0);
-    int64_t n = evaluate_dim(parallel_, variables_, variables);
-    if (small_) return function_(buffers.data(), variables.data(), 0, n);
-    pool_->run(n, [&](int64_t begin, int64_t end) {
-      function_(buffers.data(), variables.data(), begin, end);
-    });
+    function_(buffers.data(), variables.data(), 0, loop(variables).n);
   }
 
  private:
   Function function_;
   std::vector<UOp> variables_;
   UOp parallel_;
-  bool small_;
-  std::unique_ptr<Pool>& pool_;
+  bool shared_;
 };
 
 class CpuDevice : public Device {
@@ -66,7 +69,7 @@ class CpuDevice : public Device {
     // The same code may be asked for by two kernels that differ only above it.
     auto [known, fresh] = functions_.try_emplace(key, nullptr);
     if (fresh) known->second = reinterpret_cast<Function>(jit_->load(*object, name));
-    return std::make_shared<CpuProgram>(known->second, linear, pool_);
+    return std::make_shared<CpuProgram>(known->second, linear);
   }
 
   std::string assembly(const LinearCode& linear) override {
@@ -82,9 +85,23 @@ class CpuDevice : public Device {
   }
 
  private:
+  void run_all(std::span<const Launch> launches) override {
+    auto program = [&](size_t i) -> const CpuProgram& {
+      return static_cast<const CpuProgram&>(*launches[i].program);
+    };
+    loops_.clear();
+    for (size_t i = 0; i < launches.size(); ++i) {
+      loops_.push_back(program(i).loop(launches[i].variables));
+    }
+    pool_->run(loops_, [&](size_t i, int64_t begin, int64_t end) {
+      program(i).run(launches[i], begin, end);
+    });
+  }
+
   std::unique_ptr<Jit> jit_;
   ProgramCache cache_;
   std::unique_ptr<Pool> pool_;
+  std::vector<Pool::Loop> loops_;
   std::unordered_map<std::string, Function> functions_;
 };
 

@@ -7,6 +7,15 @@
 
 namespace niwaki {
 
+void Device::run(std::span<const Launch> launches) {
+  std::lock_guard<std::mutex> alone(running_);
+  run_all(launches);
+}
+
+void Device::run_all(std::span<const Launch> launches) {
+  for (const Launch& l : launches) l.program->launch(l.buffers, l.variables);
+}
+
 std::vector<std::string> device_names() { return {"CPU", "INTERP", "NULL"}; }
 
 Device& device(const std::string& name) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,9 +20,16 @@ namespace niwaki {
 class Program {
  public:
   virtual ~Program() = default;
-  /// Runs the kernel on buffers in the order of its params, with values for its variables in the
-  /// order of LinearCode::variables; returns when it is done.
+  /// Runs the kernel on the calling thread, on buffers in the order of its params, with values for
+  /// its variables in the order of LinearCode::variables.
   virtual void launch(std::span<void* const> buffers, std::span<const int64_t> variables) = 0;
+};
+
+/// A program and what it is to run on.
+struct Launch {
+  Program* program;
+  std::span<void* const> buffers;
+  std::span<const int64_t> variables;
 };
 
 class Device {
@@ -33,6 +41,9 @@ class Device {
   const std::string& name() const { return name_; }
   const Target& target() const { return target_; }
   virtual std::shared_ptr<Program> compile(const LinearCode& linear) = 0;
+  /// Runs programs of this device, each after those before it; returns when all are done. Where
+  /// another thread has launches running, they are waited for.
+  void run(std::span<const Launch> launches);
   /// The machine's text for a kernel, to look at; empty where there is none.
   virtual std::string assembly(const LinearCode&) { return {}; }
   /// Threads that a launch is spread over.
@@ -40,8 +51,11 @@ class Device {
   virtual void set_threads(int64_t) {}
 
  private:
+  virtual void run_all(std::span<const Launch> launches);
+
   std::string name_;
   Target target_;
+  std::mutex running_;
 };
 
 /// The device of that name: "CPU", "INTERP", "NULL" or "NULL:TARGET"; Error naming them for

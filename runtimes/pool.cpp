@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
 namespace niwaki {
 namespace {
 
-// Some tens of microseconds: longer than the gap between two kernels of a replay.
-constexpr int spins = 20000;
-constexpr int64_t chunks_per_thread = 4;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t chunks_per_thread = 2;
+// Longer than the loops that are not shared, and than what a program does between two tokens.
+constexpr std::chrono::microseconds spinning(50);
+constexpr std::chrono::microseconds awake(200);
+// What two threads write is kept so far apart: a line, and the one that is fetched along with it.
+constexpr size_t apart = 128;
 
 void pause() {
 #if defined(__x86_64__)
@@ -20,84 +26,150 @@ void pause() {
 #endif
 }
 
-// Waits for a condition that another thread is about to make true; gives its processor away when it
-// takes long, because that thread may be waiting for it.
-template <class Condition>
-void spin_until(const Condition& condition) {
-  for (int i = 0; !condition(); ++i) {
-    if (i < spins) pause();
-    else std::this_thread::yield();
-  }
-}
+// The chunks of one thread. Whoever lowers the number of those left owns that chunk, and while one
+// is owned the loop does not end, so that the rest stays as it is.
+struct alignas(apart) Share {
+  std::atomic<int64_t> left = 0;
+  size_t loop = 0;
+  int64_t n = 0;
+  int64_t first_chunk = 0;
+  int64_t chunks = 0;
+};
 
 }  // namespace
 
-// A loop is published as a ticket: its number in the upper half, chunks left to take in the lower.
-// Whoever lowers the count by one owns that chunk, and a loop is over when all its chunks are, not
-// when all threads have come by: a thread that gets no processor holds up nobody, unless it loses
-// it in the middle of a chunk.
 struct Pool::State {
-  alignas(64) std::atomic<uint64_t> ticket = 0;
-  alignas(64) std::atomic<int64_t> done = 0;
-  alignas(64) std::atomic<bool> stopping = false;
-  // Those of the current loop: they do not change while one of its chunks is owned.
-  const std::function<void(int64_t, int64_t)>* body = nullptr;
-  int64_t n = 0;
-  int64_t n_chunks = 0;
+  explicit State(int64_t threads) : shares(size_t(threads)) {}
+
+  // Counts loops, and the ends of series: what a thread waits for a change of.
+  alignas(apart) std::atomic<uint32_t> news = 0;
+  alignas(apart) std::atomic<int64_t> unfinished = 0;
+  alignas(apart) std::atomic<int32_t> sleepers = 0;
+  alignas(apart) std::atomic<bool> running = false;
+  std::atomic<bool> stopping = false;
+  // Of the series; `next` is written by who starts loops only.
+  std::span<const Loop> loops;
+  const Body* body = nullptr;
+  size_t next = 0;
+  std::vector<Share> shares;
   std::vector<std::thread> workers;
 
-  void take_chunks() {
-    uint64_t seen = ticket.load(std::memory_order_acquire);
-    while (uint32_t(seen) > 0) {
-      if (!ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel)) continue;
-      int64_t chunk = int64_t(uint32_t(seen)) - 1;
-      (*body)(n * chunk / n_chunks, n * (chunk + 1) / n_chunks);
-      done.fetch_add(1, std::memory_order_release);
-      seen = ticket.load(std::memory_order_acquire);
-    }
+  // A sleeper counts itself before it looks at the news for the last time, and the news come before
+  // the sleepers are looked at: one of the two sees the other.
+  void announce() {
+    news.fetch_add(1, std::memory_order_seq_cst);
+    if (sleepers.load(std::memory_order_seq_cst) > 0) news.notify_all();
   }
 
-  void work() {
-    while (!stopping.load(std::memory_order_acquire)) {
-      take_chunks();
-      uint64_t seen = ticket.load(std::memory_order_acquire);
-      for (int i = 0; i < spins && ticket.load(std::memory_order_acquire) == seen; ++i) pause();
-      if (uint32_t(seen) == 0) ticket.wait(seen, std::memory_order_acquire);
+  void wait_for_news(uint32_t known) {
+    Clock::time_point start = Clock::now();
+    Clock::duration waited(0);
+    while (waited < awake) {
+      for (int i = 0; i < 32; ++i) {
+        if (news.load(std::memory_order_acquire) != known) return;
+        pause();
+      }
+      waited = Clock::now() - start;
+      if (waited > spinning) std::this_thread::yield();
+    }
+    sleepers.fetch_add(1, std::memory_order_seq_cst);
+    news.wait(known, std::memory_order_seq_cst);
+    sleepers.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  // Runs loops until there is one to share, and hands out its chunks. Called by one thread at a
+  // time: the one that calls for the series, then whoever ended the last chunk. The last share of a
+  // loop has a chunk, so that no thread can end the loop before all shares are written; but then at
+  // once, and nothing is touched after it.
+  void start_next() {
+    int64_t threads = int64_t(shares.size());
+    while (next < loops.size()) {
+      size_t number = next++;
+      const Loop& loop = loops[number];
+      int64_t chunks = std::min(loop.n, loop.shared ? threads * chunks_per_thread : int64_t(1));
+      if (chunks == 1) (*body)(number, 0, loop.n);
+      if (chunks <= 1) continue;
+      unfinished.store(chunks, std::memory_order_relaxed);
+      for (int64_t i = 0; i < threads; ++i) {
+        Share& share = shares[size_t(i)];
+        int64_t end = chunks * (i + 1) / threads;
+        share.loop = number;
+        share.n = loop.n;
+        share.first_chunk = chunks * i / threads;
+        share.chunks = chunks;
+        share.left.store(end - share.first_chunk, std::memory_order_release);
+      }
+      return announce();
+    }
+    running.store(false, std::memory_order_release);
+    announce();
+  }
+
+  // Runs a chunk of the share, if there is one.
+  bool take(Share& share) {
+    int64_t left = share.left.load(std::memory_order_relaxed);
+    do {
+      if (left == 0) return false;
+    } while (!share.left.compare_exchange_weak(left, left - 1, std::memory_order_acquire,
+                                               std::memory_order_relaxed));
+    int64_t chunk = share.first_chunk + left - 1;
+    (*body)(share.loop, share.n * chunk / share.chunks, share.n * (chunk + 1) / share.chunks);
+    if (unfinished.fetch_sub(1, std::memory_order_acq_rel) == 1) start_next();
+    return true;
+  }
+
+  // A chunk of one's own, or else of the next thread that has some.
+  bool take_from_any(size_t own) {
+    for (size_t i = 0; i < shares.size(); ++i) {
+      if (take(shares[(own + i) % shares.size()])) return true;
+    }
+    return false;
+  }
+
+  // Takes part until `over`. The news are looked at before the shares are, so that chunks handed
+  // out while they were searched are no news that is missed.
+  template <class Over>
+  void take_part(size_t own, const Over& over) {
+    for (;;) {
+      uint32_t known = news.load(std::memory_order_acquire);
+      while (take_from_any(own)) {
+      }
+      if (over()) return;
+      wait_for_news(known);
     }
   }
 };
 
-Pool::Pool(int64_t threads) : state_(std::make_unique<State>()) {
-  for (int64_t i = 1; i < threads; ++i) {
-    state_->workers.emplace_back([state = state_.get()] { state->work(); });
+Pool::Pool(int64_t threads) : state_(std::make_unique<State>(threads)) {
+  for (size_t i = 1; i < size_t(threads); ++i) {
+    state_->workers.emplace_back([s = state_.get(), i] {
+      s->take_part(i, [s] { return s->stopping.load(std::memory_order_acquire); });
+    });
   }
 }
 
 Pool::~Pool() {
-  State& s = *state_;
-  s.stopping.store(true, std::memory_order_release);
-  s.ticket.fetch_add(uint64_t(1) << 32, std::memory_order_release);
-  s.ticket.notify_all();
-  for (std::thread& worker : s.workers) worker.join();
+  state_->stopping.store(true, std::memory_order_release);
+  state_->announce();
+  for (std::thread& worker : state_->workers) worker.join();
 }
 
-int64_t Pool::threads() const { return int64_t(state_->workers.size()) + 1; }
+int64_t Pool::threads() const { return int64_t(state_->shares.size()); }
 
-void Pool::run(int64_t n, const std::function<void(int64_t, int64_t)>& body) {
+void Pool::run(std::span<const Loop> loops, const Body& body) {
   State& s = *state_;
-  if (s.workers.empty() || n < 2) {
-    if (n > 0) body(0, n);
+  if (s.workers.empty()) {
+    for (size_t i = 0; i < loops.size(); ++i) {
+      if (loops[i].n > 0) body(i, 0, loops[i].n);
+    }
     return;
   }
+  s.loops = loops;
   s.body = &body;
-  s.n = n;
-  s.n_chunks = std::min(n, threads() * chunks_per_thread);
-  s.done.store(0, std::memory_order_relaxed);
-  uint64_t number = (s.ticket.load(std::memory_order_relaxed) >> 32) + 1;
-  s.ticket.store(number << 32 | uint64_t(s.n_chunks), std::memory_order_release);
-  s.ticket.notify_all();
-  s.take_chunks();
-  spin_until([&] { return s.done.load(std::memory_order_acquire) == s.n_chunks; });
+  s.next = 0;
+  s.running.store(true, std::memory_order_relaxed);
+  s.start_next();
+  s.take_part(0, [&s] { return !s.running.load(std::memory_order_acquire); });
 }
 
 }  // namespace niwaki

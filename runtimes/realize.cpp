@@ -82,7 +82,8 @@ Tensor part_of(const BufferRef& b, const Shape& shape) {
 }  // namespace
 
 Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
-               const std::function<void(int64_t, int64_t)>& progress) {
+               const std::function<void(int64_t, int64_t)>& progress)
+    : device_(&device) {
   std::vector<UOp> roots;
   for (const Tensor& t : outputs) roots.push_back(t.dtype().packed ? t.cast(f32).uop() : t.uop());
   schedule_ = niwaki::schedule(roots);
@@ -100,12 +101,24 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     t.buffer->owner = arena_;
   }
   report_device(device, schedule_.kernels.size());
+  std::vector<size_t> n_variables;
   for (const Kernel& kernel : schedule_.kernels) {
     const Compiled& compiled = compile(kernel, device);
-    Launch launch{compiled.program, {}};
-    for (const UOp& v : compiled.variables) launch.variables.push_back(number_of(v));
-    launches_.push_back(std::move(launch));
-    if (progress) progress(n_kernels(), int64_t(schedule_.kernels.size()));
+    programs_.push_back(compiled.program);
+    for (const BufferRef& b : kernel.args) buffers_.push_back(b.get());
+    for (const UOp& v : compiled.variables) places_.push_back(number_of(v));
+    n_variables.push_back(compiled.variables.size());
+    if (progress) progress(std::ssize(programs_), std::ssize(schedule_.kernels));
+  }
+  memory_.resize(buffers_.size());
+  values_.resize(places_.size());
+  void** memory = memory_.data();
+  int64_t* values = values_.data();
+  for (size_t i = 0; i < programs_.size(); ++i) {
+    size_t n_buffers = schedule_.kernels[i].args.size();
+    launches_.push_back({programs_[i].get(), {memory, n_buffers}, {values, n_variables[i]}});
+    memory += n_buffers;
+    values += n_variables[i];
   }
 }
 
@@ -153,29 +166,22 @@ std::vector<int64_t> Replay::values_of(const Bindings& bindings) const {
   return values;
 }
 
+void Replay::find_memory() {
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    memory_[i] = buffers_[i]->data;
+    if (!memory_[i]) fail("replay: a buffer of {} has no memory", name(buffers_[i]->dtype));
+  }
+}
+
 void Replay::run(const Bindings& bindings) {
   std::vector<int64_t> values = values_of(bindings);
   check_rests(values);
-  for (const Kernel& kernel : schedule_.kernels) {
-    for (const BufferRef& b : kernel.args) {
-      if (!b->data) fail("replay: a buffer of {} has no memory", name(b->dtype));
-    }
-  }
-  std::vector<void*> memory;
-  std::vector<int64_t> chosen;
-  bool debug = env_int("NIWAKI_DEBUG") >= 2;
+  find_memory();
+  for (size_t i = 0; i < places_.size(); ++i) values_[i] = values[places_[i]];
+  if (env_int("NIWAKI_DEBUG") < 2) return device_->run(launches_);
   for (size_t i = 0; i < launches_.size(); ++i) {
-    const Launch& launch = launches_[i];
-    memory.clear();
-    for (const BufferRef& b : schedule_.kernels[i].args) memory.push_back(b->data);
-    chosen.clear();
-    for (size_t v : launch.variables) chosen.push_back(values[v]);
-    if (!debug) {
-      launch.program->launch(memory, chosen);
-      continue;
-    }
     auto start = std::chrono::steady_clock::now();
-    launch.program->launch(memory, chosen);
+    device_->run({&launches_[i], 1});
     std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     report_launch(i, schedule_.kernels[i], spent.count());
   }
@@ -183,7 +189,7 @@ void Replay::run(const Bindings& bindings) {
 
 std::set<const Program*> Replay::programs() const {
   std::set<const Program*> distinct;
-  for (const Launch& launch : launches_) distinct.insert(launch.program.get());
+  for (const std::shared_ptr<Program>& p : programs_) distinct.insert(p.get());
   return distinct;
 }
 

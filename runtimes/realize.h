@@ -34,6 +34,8 @@ class Replay {
   /// leaves its source where the variables have these values.
   void run(const Bindings& bindings = {});
 
+  Replay(Replay&&) = default;
+
   /// The buffer of output `i`, with the greatest size of symbolic dims.
   const Buffer& output(size_t i) const { return *schedule_.outputs[i]; }
   /// Output `i` in its shape, symbolic dims included: what the last launch left in its buffer.
@@ -46,10 +48,6 @@ class Replay {
   const Schedule& schedule() const { return schedule_; }
 
  private:
-  struct Launch {
-    std::shared_ptr<Program> program;
-    std::vector<size_t> variables;
-  };
   // Elements that a shrink leaves behind its end, which could be less than none.
   struct Rest {
     UOp elements;
@@ -57,15 +55,24 @@ class Replay {
     size_t axis;
   };
   void note_rests(const UOp& shrink);
+  void find_memory();
   std::vector<int64_t> values_of(const Bindings& bindings) const;
   void check_rests(const std::vector<int64_t>& values) const;
   size_t number_of(const UOp& variable);
 
+  Device* device_;
   Schedule schedule_;
   std::vector<Shape> shapes_;
   std::vector<Rest> rests_;
   std::shared_ptr<void> arena_;
   std::vector<UOp> symbols_;
+  std::vector<std::shared_ptr<Program>> programs_;
+  // What a launch takes is kept for all of them in a row: the buffers, the memory that they have,
+  // the places of variables among the symbols, their values. `launches_` points into it.
+  std::vector<const Buffer*> buffers_;
+  std::vector<void*> memory_;
+  std::vector<size_t> places_;
+  std::vector<int64_t> values_;
   std::vector<Launch> launches_;
 };
 

@@ -2,6 +2,8 @@
 // in place.
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "runtimes/realize.h"
 #include "support/cases.h"
 
@@ -98,6 +100,57 @@ TEST_CASE("parts of several symbolic lengths, one after another") {
         found = static_cast<float*>(replay.output(1).data);
         for (size_t k = 0; k < expected.size(); ++k) CHECK(found[k] == 2 * expected[k]);
       }
+    }
+  }
+}
+
+TEST_CASE("a replay is one series for the threads, whatever their number") {
+  // Kernels that are shared, that are not, of symbolic length, and of no length at all.
+  Device& cpu = device("CPU");
+  int64_t before = cpu.threads();
+  Tensor x = Tensor::from(std::vector<float>(1 << 17, 1.0f), {1 << 17});
+  UOp n = variable("n", 0, 1 << 17);
+  Tensor all = (x * 2).contiguous();
+  Tensor some = (all.narrow(0, 0, n).flip({0}) + 1).contiguous();
+  Tensor few = (some.sum() * 0.5).contiguous();
+  Tensor back = (all.flip({0}) + few).contiguous();
+  Replay replay({back, some.sum()}, cpu);
+  CHECK(replay.n_kernels() >= 4);
+  for (int64_t threads : {1, 2, 5}) {
+    cpu.set_threads(threads);
+    for (int64_t count : {0, 1, 1000, 1 << 17}) {
+      data(x)[0] = float(threads);
+      replay.run({{"n", count}});
+      float sum = float(3 * count) + (count > 0 ? float(2 * threads - 2) : 0);
+      const float* found = static_cast<float*>(replay.output(0).data);
+      CHECK(*static_cast<float*>(replay.output(1).data) == sum);
+      CHECK(found[0] == 2 + sum / 2);
+      CHECK(found[(1 << 17) - 1] == float(2 * threads) + sum / 2);
+    }
+  }
+  cpu.set_threads(before);
+}
+
+TEST_CASE("replays that two threads run at once take turns") {
+  for (const char* name : {"INTERP", "CPU"}) {
+    Device& d = device(name);
+    int64_t n = name == std::string("CPU") ? 1 << 16 : 64;
+    std::vector<Tensor> inputs = {input({n}, 1), input({n}, 2)};
+    std::vector<Replay> replays;
+    for (const Tensor& x : inputs) {
+      replays.push_back(Replay({(x * 2).contiguous().flip({0}) + 1}, d));
+    }
+    auto run = [&](size_t which) {
+      for (int i = 0; i < 50; ++i) replays[which].run();
+    };
+    std::thread other(run, 1);
+    run(0);
+    other.join();
+    for (size_t r = 0; r < 2; ++r) {
+      const float* found = static_cast<float*>(replays[r].output(0).data);
+      int64_t wrong = 0;
+      for (int64_t i = 0; i < n; ++i) wrong += found[i] != data(inputs[r])[n - 1 - i] * 2 + 1;
+      CHECK(wrong == 0);
     }
   }
 }
