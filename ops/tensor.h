@@ -513,7 +513,7 @@ class Tensor {
   Tensor contiguous(Here = {}) const;
   /// Writes `value` into this view of a buffer when what it returns is realized: the whole buffer
   /// after that, to which the next assign must be. Error where one state is written over twice.
-  Tensor assign(const Tensor& value, Here = {}) const;
+  [[nodiscard]] Tensor assign(const Tensor& value, Here = {}) const;
 
  private:
   static Tensor whole(int64_t number);

@@ -396,9 +396,9 @@ TEST_CASE("assign: refusals") {
        [&] {
          realize({a.assign(1), a.assign(2)});
        }},
-      {"assign: the target is no buffer", [&] { (a + b).assign(1); }},
-      {"assign: the target is no buffer", [&] { a.bitcast(i32).assign(1); }},
-      {"assign: the target is no buffer", [&] { a.slice({Tensor::arange(2)}).assign(1); }},
+      {"assign: the target is no buffer", [&] { return (a + b).assign(1); }},
+      {"assign: the target is no buffer", [&] { return a.bitcast(i32).assign(1); }},
+      {"assign: the target is no buffer", [&] { return a.slice({Tensor::arange(2)}).assign(1); }},
       {"assign: the target is an expand of its buffer: one place for several values",
        [&] {
          realize(a.slice({{0, 1}}).expand({4, 4}).assign(b));
@@ -409,10 +409,11 @@ TEST_CASE("assign: refusals") {
        }},
       {"expand: (3, 4) to (4, 4): only dims of size 1 expand",
        [&] {
-         a.assign(b.slice({{0, 3}}));
+         return a.assign(b.slice({{0, 3}}));
        }},
-      {"expand: 2 dims for the shape (1, 4, 4)", [&] { a.assign(b.unsqueeze(0)); }},
-      {"assign: the target is constant", [&] { Tensor::view(&a, f32, {1}, nullptr).assign(1); }},
+      {"expand: 2 dims for the shape (1, 4, 4)", [&] { return a.assign(b.unsqueeze(0)); }},
+      {"assign: the target is constant",
+       [&] { return Tensor::view(&a, f32, {1}, nullptr).assign(1); }},
   };
   for (const Refusal& row : rows) {
     INFO(row.text);

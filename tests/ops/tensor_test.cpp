@@ -370,12 +370,12 @@ TEST_CASE("reductions and compositions: shapes") {
        [&] { attention(of({5, 8, 4}), of({7, 2, 4}), of({6, 2, 4}), 0); }},
       {"attention: 8 heads over 3 key heads",
        [&] { attention(of({5, 8, 4}), of({7, 3, 4}), of({7, 3, 4}), 0); }},
-      {"assign: the target is no buffer", [&] { (x + 1).assign(x); }},
+      {"assign: the target is no buffer", [&] { return (x + 1).assign(x); }},
       {"assign: the target is constant", [] {
          float one = 1;
-         Tensor::view(&one, f32, {1}, nullptr).assign(2);
+         return Tensor::view(&one, f32, {1}, nullptr).assign(2);
        }},
       {"expand: (1, 1, 24) to (2, 3, 4): only dims of size 1 expand",
-       [&] { x.assign(of({24})); }},
+       [&] { return x.assign(of({24})); }},
   });
 }
