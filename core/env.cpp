@@ -15,10 +15,11 @@ constexpr EnvVariable table[] = {
      "1 devices, 2 kernel times, 3 axes, 4 source, 5 rules, 6 passes, 7 assembly; each with those "
      "before"},
     {"NIWAKI_VERIFY", NIWAKI_VERIFY_DEFAULT,
-     "1: check after every pass that the graph is legal and no access leaves its buffer; a debug "
-     "build does"},
-    {"NIWAKI_CACHE", "", "directory of compiled programs; empty: the user's cache directory; "
-                         "'off': keep none"},
+     "1: check after every pass that the graph is legal and no access leaves its buffer, and at "
+     "every call that a captured function still gives its graph; a debug build does"},
+    {"NIWAKI_CACHE", "",
+     "directory of compiled programs; empty: the user's cache directory; "
+     "'off': keep none"},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "ops/rules.h"
 #include "runtimes/debug.h"
+#include "runtimes/recording.h"
 
 namespace niwaki {
 namespace {
@@ -79,21 +80,38 @@ Tensor part_of(const BufferRef& b, const Shape& shape) {
   return part;
 }
 
+bool overlap(const Buffer& a, const Buffer& b) {
+  auto begin = [](const Buffer& x) { return static_cast<const char*>(x.data); };
+  return begin(a) < begin(b) + b.bytes() && begin(b) < begin(a) + a.bytes();
+}
+
+void check_not_recording() {
+  check(!Recording::on(),
+        "replay: values are asked for inside of a function that is being recorded: they would be "
+        "constants of every launch");
+}
+
 }  // namespace
 
 Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
                const std::function<void(int64_t, int64_t)>& progress)
     : device_(&device) {
+  check_not_recording();
   std::vector<UOp> roots;
   for (const Tensor& t : outputs) roots.push_back(t.dtype().packed ? t.cast(f32).uop() : t.uop());
-  schedule_ = niwaki::schedule(roots);
-  for (const UOp& root : roots) shapes_.push_back(root->shape);
   for (const UOp& u : toposort(make(Op::Sink, roots))) {
     if (u->op == Op::Variable) number_of(u);
     if (u->op == Op::Shrink) note_rests(u);
+    if (u->op == Op::Buffer) check_memory(*u->get<BufferRef>());
+    if (u->op == Op::Assign && u[0]->op == Op::Buffer) written_.insert(u[0]->get<BufferRef>());
   }
+  schedule_ = niwaki::schedule(roots);
+  for (const UOp& root : roots) shapes_.push_back(root->shape);
   for (const BufferRef& b : schedule_.outputs) {
-    if (!b->data) give_memory(*b);
+    if (b->data) continue;
+    give_memory(*b);
+    own_.insert(b);
+    written_.insert(b);
   }
   arena_ = allocate(schedule_.arena_bytes);
   for (const Temporary& t : schedule_.temporaries) {
@@ -101,6 +119,9 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     t.buffer->owner = arena_;
   }
   report_device(device, schedule_.kernels.size());
+  for (const Kernel& kernel : schedule_.kernels)
+    used_.insert(kernel.args.begin(), kernel.args.end());
+  for (const Temporary& t : schedule_.temporaries) used_.erase(t.buffer);
   std::vector<size_t> n_variables;
   for (const Kernel& kernel : schedule_.kernels) {
     const Compiled& compiled = compile(kernel, device);
@@ -110,10 +131,10 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     n_variables.push_back(compiled.variables.size());
     if (progress) progress(std::ssize(programs_), std::ssize(schedule_.kernels));
   }
-  memory_.resize(buffers_.size());
-  values_.resize(places_.size());
-  void** memory = memory_.data();
-  int64_t* values = values_.data();
+  memory_ = std::make_unique<void*[]>(buffers_.size());
+  values_ = std::make_unique<int64_t[]>(places_.size());
+  void** memory = memory_.get();
+  int64_t* values = values_.get();
   for (size_t i = 0; i < programs_.size(); ++i) {
     size_t n_buffers = schedule_.kernels[i].args.size();
     launches_.push_back({programs_[i].get(), {memory, n_buffers}, {values, n_variables[i]}});
@@ -166,14 +187,46 @@ std::vector<int64_t> Replay::values_of(const Bindings& bindings) const {
   return values;
 }
 
+std::string Replay::name_of(const Buffer& buffer) const {
+  auto found = std::find_if(arguments_.begin(), arguments_.end(),
+                            [&](const BufferRef& b) { return b.get() == &buffer; });
+  if (found != arguments_.end()) return fmt::format("argument {}", found - arguments_.begin());
+  return fmt::format("a buffer of {} {}", name(buffer.dtype), to_string(shape_of(buffer.shape)));
+}
+
+void Replay::check_memory(const Buffer& buffer) const {
+  if (!buffer.data && buffer.bytes() > 0) fail("replay: {} has no memory", name_of(buffer));
+}
+
 void Replay::find_memory() {
   for (size_t i = 0; i < buffers_.size(); ++i) {
+    check_memory(*buffers_[i]);
+    if (memory_[i] != buffers_[i]->data) apart_ = false;
     memory_[i] = buffers_[i]->data;
-    if (!memory_[i]) fail("replay: a buffer of {} has no memory", name(buffers_[i]->dtype));
+  }
+  if (!apart_) check_overlaps();
+  apart_ = true;
+}
+
+// Kernels are ordered by the buffers that they read and write, and know nothing of memory that two
+// of them have in common.
+void Replay::check_overlaps() const {
+  for (const BufferRef& w : written_) {
+    for (const BufferRef& u : used_) {
+      if (u == w || !overlap(*u, *w)) continue;
+      fail("replay: {} is written and shares memory with {}", name_of(*w), name_of(*u));
+    }
+  }
+}
+
+void Replay::renew_outputs() {
+  for (const BufferRef& b : own_) {
+    if (b->owner.use_count() > 1) give_memory(*b);
   }
 }
 
 void Replay::run(const Bindings& bindings) {
+  check_not_recording();
   std::vector<int64_t> values = values_of(bindings);
   check_rests(values);
   find_memory();
@@ -195,15 +248,19 @@ std::set<const Program*> Replay::programs() const {
 
 Tensor Replay::tensor(size_t i) const { return part_of(schedule_.outputs[i], shapes_[i]); }
 
+Tensor Replay::tensor_of(size_t i, const Bindings& bindings, const BufferRef& buffer) const {
+  Shape known;
+  for (const UOp& dim : shapes_[i]) known.push_back(dim_at(dim, bindings));
+  return part_of(buffer, known);
+}
+
 std::vector<Tensor> realize(const std::vector<Tensor>& tensors, const Bindings& bindings,
                             Device& device) {
   Replay replay(tensors, device);
   replay.run(bindings);
   std::vector<Tensor> results;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    Shape shape;
-    for (const UOp& dim : tensors[i].shape()) shape.push_back(dim_at(dim, bindings));
-    results.push_back(part_of(replay.schedule().outputs[i], shape));
+    results.push_back(replay.tensor_of(i, bindings, replay.schedule_.outputs[i]));
   }
   return results;
 }

@@ -30,11 +30,10 @@ class Replay {
          const std::function<void(int64_t, int64_t)>& progress = {});
 
   /// Launches all kernels on the memory that the inputs have now. Error naming a variable that is
-  /// missing, unknown, given twice or out of its bounds, an input without memory, or a shrink that
-  /// leaves its source where the variables have these values.
+  /// missing, unknown, given twice or out of its bounds, an input without memory, one that is
+  /// written and shares memory with another, or a shrink that leaves its source where the variables
+  /// have these values.
   void run(const Bindings& bindings = {});
-
-  Replay(Replay&&) = default;
 
   /// The buffer of output `i`, with the greatest size of symbolic dims.
   const Buffer& output(size_t i) const { return *schedule_.outputs[i]; }
@@ -48,6 +47,9 @@ class Replay {
   const Schedule& schedule() const { return schedule_; }
 
  private:
+  friend class Captured;
+  friend std::vector<Tensor> realize(const std::vector<Tensor>& tensors, const Bindings& bindings,
+                                     Device& device);
   // Elements that a shrink leaves behind its end, which could be less than none.
   struct Rest {
     UOp elements;
@@ -55,10 +57,18 @@ class Replay {
     size_t axis;
   };
   void note_rests(const UOp& shrink);
+  std::string name_of(const Buffer& buffer) const;
+  void check_memory(const Buffer& buffer) const;
   void find_memory();
+  void check_overlaps() const;
   std::vector<int64_t> values_of(const Bindings& bindings) const;
   void check_rests(const std::vector<int64_t>& values) const;
   size_t number_of(const UOp& variable);
+  // Gives outputs new memory where somebody else holds what they have.
+  void renew_outputs();
+  // Output `i` in the shape that it has where the variables have these values, over a buffer that
+  // holds it.
+  Tensor tensor_of(size_t i, const Bindings& bindings, const BufferRef& buffer) const;
 
   Device* device_;
   Schedule schedule_;
@@ -66,13 +76,20 @@ class Replay {
   std::vector<Rest> rests_;
   std::shared_ptr<void> arena_;
   std::vector<UOp> symbols_;
+  // Buffers that errors call by number.
+  std::vector<BufferRef> arguments_;
+  // The outputs' own buffers, all that are written, and all that are used, but for temporaries.
+  std::set<BufferRef> own_;
+  std::set<BufferRef> written_;
+  std::set<BufferRef> used_;
+  bool apart_ = false;
   std::vector<std::shared_ptr<Program>> programs_;
   // What a launch takes is kept for all of them in a row: the buffers, the memory that they have,
   // the places of variables among the symbols, their values. `launches_` points into it.
   std::vector<const Buffer*> buffers_;
-  std::vector<void*> memory_;
+  std::unique_ptr<void*[]> memory_;
   std::vector<size_t> places_;
-  std::vector<int64_t> values_;
+  std::unique_ptr<int64_t[]> values_;
   std::vector<Launch> launches_;
 };
 

@@ -198,6 +198,7 @@ TEST_CASE("docs/tensor.md is what the headers declare") {
       {"ops/optim.h", "optimisers", true},
       {"ops/state.h", "state by name", false},
       {"runtimes/realize.h", "values", true},
+      {"runtimes/capture.h", "captured functions", true},
       {"runtimes/dynamic.h", "sizes that depend on values", true},
       {"models/layers.h", "layers", false},
       {"models/safetensors.h", "files of tensors", false},

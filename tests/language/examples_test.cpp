@@ -11,6 +11,7 @@
 #include "ops/optim.h"
 #include "ops/random.h"
 #include "ops/tensor.h"
+#include "runtimes/capture.h"
 #include "runtimes/dynamic.h"
 #include "runtimes/realize.h"
 
@@ -370,6 +371,9 @@ const std::vector<Example> examples = {
     {"realize", SHOWN(realize(x + y)), "[[3, 0, 5], [-1, 8, -3]]"},
     {"to_vector", SHOWN(to_vector<int64_t>(v * 2)), "[6, 2, 4]"},
     {"item", SHOWN(item<float>(x.sum())), "-3"},
+    {"capture",
+     SHOWN(capture([](const std::vector<Tensor>& a) { return std::vector{a[0] * 2}; })({v})[0]),
+     "[6, 2, 4]"},
 };
 
 }  // namespace

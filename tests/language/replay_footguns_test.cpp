@@ -1,7 +1,8 @@
 // What goes wrong in silence where a computation is captured once and launched often. tinygrad
 // keeps a list of such traps of its JIT, which traces a function's second call; here stands for
 // each what a Replay does. It captures a graph and no function: what the graph says holds at every
-// launch, and what C++ knew when it was built is a constant of it.
+// launch, and what C++ knew when it was built is a constant of it. For functions see
+// capture_test.cpp.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -144,8 +145,8 @@ TEST_CASE("intra_kernel_output_input_aliasing") {
 
 TEST_CASE("slice_assign_works_without_realize") {
   // There: writing a slice inside of a captured function does not stick unless realized. Here it is
-  // part of the graph of whoever reads the assigned buffer; and two writes of one state are an
-  // error, since one of them would be lost.
+  // part of the graph of whoever reads the assigned buffer, and the compiler warns of an assign
+  // that nobody asks for; two writes of one state are an error, since one of them would be lost.
   on_devices([](Device& d) {
     Tensor x = row({0, 0, 0, 0});
     Tensor value = row({1, 2});
@@ -642,7 +643,24 @@ TEST_CASE("memory that was replaced or lost") {
     CHECK(read(replay.tensor(0)) == Floats{16, 18});
     b->data = nullptr;
     b->owner = nullptr;
-    CHECK_THROWS_WITH_AS(replay.run(), "replay: a buffer of f32 has no memory", Error);
+    CHECK_THROWS_WITH_AS(replay.run(), "replay: a buffer of f32 (2) has no memory", Error);
+    // Memory that is written belongs to one buffer.
+    Tensor y = row({1, 2});
+    Tensor z = row({3, 4});
+    Replay sum({y.assign(y + z)}, d);
+    sum.run();
+    BufferRef of_z = z.uop()->get<BufferRef>();
+    Buffer before = *of_z;
+    of_z->data = data(y) + 1;
+    for (int i = 0; i < 2; ++i) {
+      CHECK_THROWS_WITH_AS(
+          sum.run(),
+          "replay: a buffer of f32 (2) is written and shares memory with a buffer of f32 (2)",
+          Error);
+    }
+    *of_z = before;
+    sum.run();
+    CHECK(read(y) == Floats{7, 10});
     // A Replay keeps its inputs alive.
     auto made = [&] { return Replay({row({4, 5}) + 1}, d); };
     Replay kept = made();
