@@ -56,15 +56,17 @@ struct Pool::State {
 
   // A sleeper counts itself before it looks at the news for the last time, and the news come before
   // the sleepers are looked at: one of the two sees the other.
-  void announce() {
+  void wake_all() {
     news.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers.load(std::memory_order_seq_cst) > 0) news.notify_all();
   }
 
-  void wait_for_news(uint32_t known) {
+  // The caller does not sleep: the end of a series, for which it waits no longer than a chunk
+  // takes, is told to nobody else, so that a series of small loops wakes nobody.
+  void wait_for_news(uint32_t known, bool caller) {
     Clock::time_point start = Clock::now();
     Clock::duration waited(0);
-    while (waited < awake) {
+    while (caller || waited < awake) {
       for (int i = 0; i < 32; ++i) {
         if (news.load(std::memory_order_acquire) != known) return;
         pause();
@@ -80,8 +82,8 @@ struct Pool::State {
   // Runs loops until there is one to share, and hands out its chunks. Called by one thread at a
   // time: the one that calls for the series, then whoever ended the last chunk. The last share of a
   // loop has a chunk, so that no thread can end the loop before all shares are written; but then at
-  // once, and nothing is touched after it.
-  void start_next() {
+  // once, so that nothing of the loop is touched after it.
+  void start_next(bool caller) {
     int64_t threads = int64_t(shares.size());
     while (next < loops.size()) {
       size_t number = next++;
@@ -99,14 +101,14 @@ struct Pool::State {
         share.chunks = chunks;
         share.left.store(end - share.first_chunk, std::memory_order_release);
       }
-      return announce();
+      return wake_all();
     }
     running.store(false, std::memory_order_release);
-    announce();
+    if (!caller) news.fetch_add(1, std::memory_order_release);
   }
 
   // Runs a chunk of the share, if there is one.
-  bool take(Share& share) {
+  bool take(Share& share, bool caller) {
     int64_t left = share.left.load(std::memory_order_relaxed);
     do {
       if (left == 0) return false;
@@ -114,14 +116,14 @@ struct Pool::State {
                                                std::memory_order_relaxed));
     int64_t chunk = share.first_chunk + left - 1;
     (*body)(share.loop, share.n * chunk / share.chunks, share.n * (chunk + 1) / share.chunks);
-    if (unfinished.fetch_sub(1, std::memory_order_acq_rel) == 1) start_next();
+    if (unfinished.fetch_sub(1, std::memory_order_acq_rel) == 1) start_next(caller);
     return true;
   }
 
   // A chunk of one's own, or else of the next thread that has some.
   bool take_from_any(size_t own) {
     for (size_t i = 0; i < shares.size(); ++i) {
-      if (take(shares[(own + i) % shares.size()])) return true;
+      if (take(shares[(own + i) % shares.size()], own == 0)) return true;
     }
     return false;
   }
@@ -135,7 +137,7 @@ struct Pool::State {
       while (take_from_any(own)) {
       }
       if (over()) return;
-      wait_for_news(known);
+      wait_for_news(known, own == 0);
     }
   }
 };
@@ -150,7 +152,7 @@ Pool::Pool(int64_t threads) : state_(std::make_unique<State>(threads)) {
 
 Pool::~Pool() {
   state_->stopping.store(true, std::memory_order_release);
-  state_->announce();
+  state_->wake_all();
   for (std::thread& worker : state_->workers) worker.join();
 }
 
@@ -168,7 +170,7 @@ void Pool::run(std::span<const Loop> loops, const Body& body) {
   s.body = &body;
   s.next = 0;
   s.running.store(true, std::memory_order_relaxed);
-  s.start_next();
+  s.start_next(true);
   s.take_part(0, [&s] { return !s.running.load(std::memory_order_acquire); });
 }
 

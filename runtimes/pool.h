@@ -9,7 +9,8 @@
 // processor, or still sleeps, is done without, and joins in where the others are by then.
 //
 // A thread that finds nothing to take spins for some time, because in a series the next loop comes
-// at once, then lets others have its processor between looks, then sleeps.
+// at once, then lets others have its processor between looks, then sleeps. Only the caller does
+// not, as it waits for no more than a chunk.
 //
 // Chunks are few, two a thread: a kernel may compute values once a chunk that all of its iterations
 // need, and a chunk costs two atomic operations. One a thread would leave nothing to take from a
