@@ -17,7 +17,7 @@ namespace niwaki {
 namespace {
 
 // Operations that take four times as long as it costs to share them (tests/bench/launch.cpp: 2.5 us
-// and 0.6 us), because half of the data may have to come from the other thread's cache.
+// and 0.6 us): less would pay, but half of the data may have to come from the other thread's cache.
 constexpr double least_shared_work = 100000;
 
 using Function = void (*)(void* const* buffers, const int64_t* variables, int64_t begin,

@@ -5,6 +5,9 @@
 // two threads take beyond that half is the price of sharing: telling the other one, and waiting for
 // it.
 //
+// What it costs to begin at all is measured with one such kernel: a run of a Replay, and a call of
+// a captured function, which compares its arguments with what was recorded.
+//
 // The least of many runs, one and two threads in turn: whatever else the machine does only adds.
 // Each thread is held on a processor of its own, because a busy machine puts both on one. Where two
 // processors are rarely free at once, give it more seconds.
@@ -15,7 +18,7 @@
 #include <chrono>
 #include <string>
 
-#include "runtimes/realize.h"
+#include "runtimes/capture.h"
 
 using namespace niwaki;
 
@@ -26,13 +29,14 @@ using Micros = std::chrono::duration<double, std::micro>;
 
 constexpr int64_t n_kernels = 200;
 
-// Microseconds a kernel: the least of the runs that fit the time.
-double time_of(Replay& replay, double seconds) {
+// Microseconds of what is done n_kernels times: the least of the runs that fit the time.
+template <class Run>
+double time_of(const Run& run, double seconds) {
   double least = 1e30;
   Clock::time_point begin = Clock::now();
   while (Clock::now() - begin < std::chrono::duration<double>(seconds)) {
     Clock::time_point start = Clock::now();
-    replay.run();
+    run();
     least = std::min(least, Micros(Clock::now() - start).count() / double(n_kernels));
   }
   return least;
@@ -50,6 +54,24 @@ void set_threads(Device& device, int64_t threads) {
   hold_on(1);
   device.set_threads(threads);
   hold_on(0);
+}
+
+void print_beginnings(Device& device, double seconds) {
+  Tensor x = Tensor::from(std::vector<float>(16, 1.0f), {16});
+  Replay replay({x * 2}, device);
+  Captured captured =
+      capture([](const std::vector<Tensor>& a) { return std::vector{a[0] * 2}; }, device);
+  double run = time_of(
+      [&] {
+        for (int64_t i = 0; i < n_kernels; ++i) replay.run();
+      },
+      seconds);
+  double call = time_of(
+      [&] {
+        for (int64_t i = 0; i < n_kernels; ++i) captured({x});
+      },
+      seconds);
+  fmt::print("a run of a Replay {:.3f} us, a call of a captured function {:.3f} us\n", run, call);
 }
 
 // Kernels that are separate, since each stores what it computes.
@@ -75,7 +97,7 @@ int main(int argc, char** argv) {
       for (int64_t threads : {1, 2}) {
         set_threads(cpu, threads);
         double& least = times[threads - 1];
-        least = std::min(least, time_of(replay, seconds / rounds));
+        least = std::min(least, time_of([&] { replay.run(); }, seconds / rounds));
       }
     }
     if (n == 16) launch = times[0];
@@ -85,4 +107,6 @@ int main(int argc, char** argv) {
     fmt::print("{:8} {:9.3f} us {:9.3f} us {:9.3f} us {}\n", n, times[0], times[1], beyond,
                shared ? "shared" : "");
   }
+  set_threads(cpu, 1);
+  print_beginnings(cpu, seconds);
 }
