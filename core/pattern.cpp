@@ -12,77 +12,93 @@ int64_t Match::value(char letter) const {
   return *v;
 }
 
-Pat::Pat(double number)
-    : node_(std::make_shared<PatNode>(PatNode{Form::Number, 0, number, Op::Const, {}, {}})) {}
+namespace {
 
-Pat::Pat(Form form, char letter)
-    : node_(std::make_shared<PatNode>(PatNode{form, letter, 0, Op::Const, {}, {}})) {}
+constexpr size_t max_parts = 16;
+
+std::shared_ptr<const PatNode> with_steps(PatNode parts) {
+  std::shared_ptr<PatNode> node = std::make_shared<PatNode>(std::move(parts));
+  node->steps.push_back({node.get(), 0, 0});
+  for (size_t i = node->src.size(); i-- > 0;) {
+    size_t base = node->steps.size();
+    for (const PatStep& step : node->src[i]->steps) {
+      bool first = node->steps.size() == base;
+      uint8_t parent = first ? 0 : uint8_t(base + step.parent);
+      node->steps.push_back({step.part, parent, first ? uint8_t(i) : step.operand});
+    }
+  }
+  return node;
+}
+
+}  // namespace
+
+Pat::Pat(double number) : node_(with_steps({Form::Number, 0, number, Op::Const, {}, {}, {}})) {}
+
+Pat::Pat(Form form, char letter) : node_(with_steps({form, letter, 0, Op::Const, {}, {}, {}})) {}
 
 Pat::Pat(Op op, std::vector<Pat> src, std::optional<Arg> arg)
-    : node_(std::make_shared<PatNode>(
-          PatNode{Form::Node, 0, 0, op, std::move(src), std::move(arg)})) {}
+    : node_(with_steps({Form::Node, 0, 0, op, std::move(src), std::move(arg), {}})) {}
 
 std::optional<Op> Pat::root_op() const {
   if (node_->form == Form::Node) return node_->op;
   return std::nullopt;
 }
 
-namespace {
-
-using Pending = std::vector<std::pair<const Pat*, const UOp*>>;
-
-// Matches all pending pairs, the last first; tries both orders of commutative operands and comes
-// back to the other when what follows does not fit.
-bool match_all(Pending pending, Match& m) {
-  while (!pending.empty()) {
-    auto [pattern, node] = pending.back();
-    pending.pop_back();
-    const PatNode& p = **pattern;
-    const UOp& u = *node;
-    switch (p.form) {
-      case Pat::Form::Number:
-        if (u->op != Op::Const || !is_const(u, p.number)) return false;
-        break;
-      case Pat::Form::Any:
-      case Pat::Form::Const: {
-        if (p.form == Pat::Form::Const && u->op != Op::Const) return false;
-        UOp& bound = m[p.letter];
-        if (bound && bound != u) return false;
-        bound = u;
-        break;
-      }
-      case Pat::Form::Node: {
-        if (u->op != p.op || u->src.size() != p.src.size()) return false;
-        if (p.arg && *p.arg != u->arg) return false;
-        if (info(p.op).commutative) {
-          Pending swapped = pending;
-          swapped.emplace_back(&p.src[0], &u->src[1]);
-          swapped.emplace_back(&p.src[1], &u->src[0]);
-          Match saved = m;
-          Pending direct = std::move(pending);
-          direct.emplace_back(&p.src[0], &u->src[0]);
-          direct.emplace_back(&p.src[1], &u->src[1]);
-          if (match_all(std::move(direct), m)) return true;
-          m = std::move(saved);
-          return match_all(std::move(swapped), m);
-        }
-        for (size_t i = 0; i < p.src.size(); ++i) pending.emplace_back(&p.src[i], &u->src[i]);
-        break;
-      }
-      default: return false;
+// Whether a part fits a node; `fresh` where that gave a letter its meaning.
+bool Match::bind(const PatNode& p, const UOp& u, bool& fresh) {
+  switch (p.form) {
+    case Pat::Form::Number: return u->op == Op::Const && is_const(u, p.number);
+    case Pat::Form::Const:
+      if (u->op != Op::Const) return false;
+      [[fallthrough]];
+    case Pat::Form::Any: {
+      const Node*& bound = bound_[size_t(p.letter - 'a')];
+      fresh = bound == nullptr;
+      if (fresh) bound = u.get();
+      return bound == u.get();
     }
+    case Pat::Form::Node:
+      return u->op == p.op && u->src.size() == p.src.size() && (!p.arg || *p.arg == u->arg);
+    default: return false;
   }
+}
+
+// Part by part, each after its parent. Where one does not fit, back to the last commutative op
+// whose operands were not tried the other way round, forgetting what was bound since.
+bool Pat::match(const UOp& u, Match& m) const {
+  const std::vector<PatStep>& steps = node_->steps;
+  expect(steps.size() <= max_parts, "a pattern of {} parts", steps.size());
+  std::array<const UOp*, max_parts> at;
+  std::array<bool, max_parts> swapped;
+  std::array<bool, max_parts> fresh;
+  size_t i = 0;
+  while (i < steps.size()) {
+    const PatStep& step = steps[i];
+    at[i] = i == 0 ? &u : &(**at[step.parent]).src[step.operand ^ swapped[step.parent]];
+    swapped[i] = false;
+    fresh[i] = false;
+    bool fits = m.bind(*step.part, *at[i], fresh[i]);
+    if (fits) {
+      ++i;
+      continue;
+    }
+    for (bool found = false; !found;) {
+      if (i-- == 0) return false;
+      const PatNode& part = *steps[i].part;
+      if (fresh[i]) m.bound_[size_t(part.letter - 'a')] = nullptr;
+      found = part.form == Form::Node && info(part.op).commutative && !swapped[i];
+    }
+    swapped[i++] = true;
+  }
+  m.root = u;
   return true;
 }
+
+namespace {
 
 bool is_number(const Pat& p) { return p->form == Pat::Form::Number; }
 
 }  // namespace
-
-bool Pat::match(const UOp& u, Match& m) const {
-  m.root = u;
-  return match_all({{this, &u}}, m);
-}
 
 UOp Pat::build(const Match& m, const UOp& like) const {
   switch (node_->form) {
@@ -125,9 +141,10 @@ int64_t Pat::evaluate(const Match& m) const {
     }
     case Form::Node: break;
   }
-  std::vector<Value> args;
-  for (const Pat& p : node_->src) args.push_back(Value::of(p.evaluate(m)));
-  return niwaki::evaluate(node_->op, i64, i64, args).i;
+  std::array<Value, 3> args;
+  size_t n = node_->src.size();
+  for (size_t i = 0; i < n; ++i) args[i] = Value::of(node_->src[i].evaluate(m));
+  return niwaki::evaluate(node_->op, i64, i64, std::span(args).first(n)).i;
 }
 
 std::string Pat::text() const {
@@ -170,13 +187,15 @@ Pat hi(const Pat& letter) { return Pat(Pat::Form::Upper, letter->letter); }
 UOp fold(const UOp& u) {
   bool scalar = is_elementwise(u->op) && u->op != Op::MulAdd;
   if (!scalar && u->op != Op::Bitcast) return {};
-  if (u->dtype.packed || u->src[0]->dtype.packed || !u->shape.empty()) return {};
-  std::vector<Value> args;
   for (const UOp& s : u->src) {
     if (s->op != Op::Const) return {};
-    args.push_back(s->get<Constant>().value);
   }
-  return constant(u->dtype, evaluate(u->op, u->dtype, u->src.back()->dtype, args));
+  if (u->dtype.packed || u->src[0]->dtype.packed || !u->shape.empty()) return {};
+  std::array<Value, 3> args;
+  size_t n = u->src.size();
+  for (size_t i = 0; i < n; ++i) args[i] = u[i]->get<Constant>().value;
+  return constant(u->dtype,
+                  evaluate(u->op, u->dtype, u->src.back()->dtype, std::span(args).first(n)));
 }
 
 }  // namespace niwaki

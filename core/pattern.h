@@ -19,21 +19,24 @@
 
 namespace niwaki {
 
+struct PatNode;
+
 /// What the letters of a pattern stand for.
 class Match {
  public:
-  const UOp& operator[](char letter) const { return bound_[letter - 'a']; }
-  UOp& operator[](char letter) { return bound_[letter - 'a']; }
+  /// The node that a letter stands for; null where the pattern has no such letter.
+  UOp operator[](char letter) const { return UOp(bound_[size_t(letter - 'a')]); }
   /// The node that the whole pattern matched.
   UOp root;
   /// The integer value of a constant's letter.
   int64_t value(char letter) const;
 
  private:
-  std::array<UOp, 26> bound_;
+  friend class Pat;
+  bool bind(const PatNode& pattern, const UOp& u, bool& fresh);
+  // Nodes at or below the root, which keeps them alive.
+  std::array<const Node*, 26> bound_ = {};
 };
-
-struct PatNode;
 
 class Pat {
  public:
@@ -50,6 +53,7 @@ class Pat {
 
   /// The op a matching root must have, if the pattern fixes one.
   std::optional<Op> root_op() const;
+  /// Whether `u` matches; then `m`, which must be empty, has the letters, else it is empty still.
   bool match(const UOp& u, Match& m) const;
   /// The replacement, built from a match, with constants folded; `like` gives numbers their dtype.
   UOp build(const Match& m, const UOp& like) const;
@@ -61,6 +65,13 @@ class Pat {
   std::shared_ptr<const PatNode> node_;
 };
 
+/// A part of a pattern in the order of matching: operand `operand` of the part `parent`.
+struct PatStep {
+  const PatNode* part;
+  uint8_t parent;
+  uint8_t operand;
+};
+
 struct PatNode {
   Pat::Form form;
   char letter = 0;
@@ -68,6 +79,8 @@ struct PatNode {
   Op op = Op::Const;
   std::vector<Pat> src;
   std::optional<Arg> arg;
+  /// All parts of the pattern that starts here, each after its parent.
+  std::vector<PatStep> steps;
 };
 
 Pat operator+(const Pat& a, const Pat& b);

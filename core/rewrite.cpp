@@ -1,7 +1,6 @@
 #include "core/rewrite.h"
 
 #include <chrono>
-#include <unordered_map>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -12,29 +11,76 @@ namespace {
 RewriteTrace* current_trace = nullptr;
 int64_t done = 0;
 
-using Memo = std::unordered_map<const Node*, UOp>;
 using Function = std::function<UOp(const UOp&)>;
 
 // The node over its rewritten sources, or null while one of them is still to be done.
-UOp rebuilt(const UOp& u, const Memo& memo, std::vector<UOp>& todo) {
-  std::vector<UOp> src;
-  bool ready = true;
+UOp rebuilt(const UOp& u, const RewriteMemo& memo, std::vector<UOp>& todo) {
+  size_t before = todo.size();
+  bool same = true;
   for (const UOp& s : u->src) {
-    auto found = memo.find(s.get());
-    if (found == memo.end()) {
-      todo.push_back(s);
-      ready = false;
-    } else if (ready) {
-      src.push_back(found->second);
+    const UOp* found = memo.find(s);
+    if (!found) todo.push_back(s);
+    else same = same && *found == s;
+  }
+  if (todo.size() > before) return {};
+  if (same) return u;
+  std::vector<UOp> src;
+  src.reserve(u->src.size());
+  for (const UOp& s : u->src) src.push_back(*memo.find(s));
+  return make(u->op, std::move(src), u->arg);
+}
+
+UOp rewrite(const UOp& root, const Function& rule, RewriteMemo& memo) {
+  constexpr int64_t limit = 10'000'000;
+  // Where a rule gave a node that is itself still to be rewritten: its result is this one's.
+  RewriteMemo became;
+  std::vector<UOp> todo = {root};
+  int64_t steps = 0;
+  while (!todo.empty()) {
+    UOp u = todo.back();
+    expect(++steps < limit, "rewriting does not end at {}", info(u->op).name);
+    if (memo.find(u)) {
+      todo.pop_back();
+      continue;
+    }
+    UOp next;
+    if (const UOp* known = became.find(u)) {
+      next = *known;
+    } else {
+      UOp built = rebuilt(u, memo, todo);
+      if (!built) continue;
+      next = rule(built);
+      if (!next || next == built) {
+        memo.add(built, built);
+        if (u != built) memo.add(u, built);
+        todo.pop_back();
+        continue;
+      }
+      became.add(u, next);
+    }
+    if (const UOp* found = memo.find(next)) {
+      memo.add(u, UOp(*found));
+      todo.pop_back();
+    } else {
+      todo.push_back(next);
     }
   }
-  return ready ? with_sources(u, std::move(src)) : UOp();
+  return *memo.find(root);
 }
 
 }  // namespace
 
+const UOp* RewriteMemo::find(const UOp& u) const {
+  const Entry* entry = entries_.find(u.get());
+  return entry ? &entry->to : nullptr;
+}
+
+void RewriteMemo::add(const UOp& u, const UOp& result) { entries_[u.get()] = {u, result}; }
+
 Rule::Rule(Pat before, Pat after, std::optional<Pat> condition, std::source_location where)
-    : before(std::move(before)), after(std::move(after)), condition(std::move(condition)),
+    : before(std::move(before)),
+      after(std::move(after)),
+      condition(std::move(condition)),
       where(where) {}
 
 Rule::Rule(Pat before, Replacement after, std::source_location where)
@@ -46,25 +92,32 @@ std::string Rule::place() const {
 }
 
 std::string Rule::text() const {
-  std::string text = fmt::format("{}: {} -> {}", place(), before.text(),
-                                 after ? after->text() : "computed");
+  std::string text =
+      fmt::format("{}: {} -> {}", place(), before.text(), after ? after->text() : "computed");
   return condition ? text + " if " + condition->text() : text;
 }
 
 UOp Rule::apply(const UOp& u) const {
+  Match m;
+  return apply(u, m);
+}
+
+UOp Rule::apply(const UOp& u, Match& m) const {
   DType operand = u->src.empty() ? u->dtype : u->src.back()->dtype;
   if (domain == Domain::Index && operand != i64) return {};
   if (domain == Domain::Integers && !is_integer(operand) && operand.kind != Kind::Bool) return {};
-  Match m;
   if (!before.match(u, m)) return {};
-  if (condition && !condition->evaluate(m)) return {};
-  return after ? after->build(m, u) : computed(m);
+  UOp result;
+  if (!condition || condition->evaluate(m)) result = after ? after->build(m, u) : computed(m);
+  if (!result) m = Match();
+  return result;
 }
 
-Rules::Rules(Domain domain, std::vector<Rule> rules) : Rules([&] {
-  for (Rule& rule : rules) rule.domain = domain;
-  return std::move(rules);
-}()) {}
+Rules::Rules(Domain domain, std::vector<Rule> rules)
+    : Rules([&] {
+        for (Rule& rule : rules) rule.domain = domain;
+        return std::move(rules);
+      }()) {}
 
 Rules::Rules(std::vector<Rule> rules) : rules_(std::move(rules)), by_op_(n_ops) {
   for (uint32_t i = 0; i < rules_.size(); ++i) {
@@ -76,15 +129,20 @@ Rules::Rules(std::vector<Rule> rules) : rules_(std::move(rules)), by_op_(n_ops) 
 }
 
 UOp Rules::apply(const UOp& u) const {
+  using Clock = std::chrono::steady_clock;
+  Match m;
   for (uint32_t i : by_op_[size_t(u->op)]) {
-    auto start = std::chrono::steady_clock::now();
-    UOp result = rules_[i].apply(u);
-    if (!result || result == u) continue;
+    Clock::time_point start = current_trace ? Clock::now() : Clock::time_point();
+    UOp result = rules_[i].apply(u, m);
+    if (!result) continue;
+    if (result == u) {
+      m = Match();
+      continue;
+    }
     ++done;
     if (current_trace) {
-      std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-      current_trace->steps.push_back(
-          {rules_[i].text(), print(u), print(result), spent.count()});
+      std::chrono::duration<double> spent = Clock::now() - start;
+      current_trace->steps.push_back({rules_[i].text(), print(u), print(result), spent.count()});
     }
     return result;
   }
@@ -103,83 +161,44 @@ RewriteTrace::~RewriteTrace() { current_trace = outer_; }
 int64_t rewrites_done() { return done; }
 
 UOp graph_rewrite(const UOp& root, const Function& rule) {
-  constexpr int64_t limit = 10'000'000;
-  Memo memo;
-  // Where a rule gave a node that is itself still to be rewritten: its result is this one's.
-  Memo became;
-  std::vector<UOp> keep;
-  std::vector<UOp> todo = {root};
-  int64_t steps = 0;
-  while (!todo.empty()) {
-    UOp u = todo.back();
-    expect(++steps < limit, "rewriting does not end at {}", info(u->op).name);
-    if (memo.count(u.get())) {
-      todo.pop_back();
-      continue;
-    }
-    auto next = became.find(u.get());
-    if (next == became.end()) {
-      UOp built = rebuilt(u, memo, todo);
-      if (!built) continue;
-      UOp result = rule(built);
-      keep.push_back(u);
-      if (!result || result == built) {
-        memo[built.get()] = built;
-        keep.push_back(built);
-        memo[u.get()] = built;
-        todo.pop_back();
-        continue;
-      }
-      next = became.emplace(u.get(), result).first;
-    }
-    auto found = memo.find(next->second.get());
-    if (found == memo.end()) {
-      todo.push_back(next->second);
-    } else {
-      UOp final_result = found->second;
-      memo[u.get()] = final_result;
-      todo.pop_back();
-    }
-  }
-  return memo.at(root.get());
+  RewriteMemo memo;
+  return rewrite(root, rule, memo);
+}
+
+UOp graph_rewrite(const UOp& root, const Rules& rules, RewriteMemo& memo) {
+  auto rule = [&](const UOp& u) {
+    UOp folded = fold(u);
+    return folded ? folded : rules.apply(u);
+  };
+  return rewrite(root, rule, memo);
 }
 
 UOp graph_rewrite(const UOp& root, const Rules& rules) {
-  return graph_rewrite(root, [&](const UOp& u) {
-    if (UOp folded = fold(u)) return folded;
-    return rules.apply(u);
-  });
+  RewriteMemo memo;
+  return graph_rewrite(root, rules, memo);
 }
 
 UOp substitute(const UOp& root, const std::vector<std::pair<UOp, UOp>>& replacements) {
-  Memo memo;
+  RewriteMemo memo;
   // Where only loops are replaced, what does not depend on them stays: a reduce or stage that has
   // closed one of them means its own.
   RangeSet loops = 0;
   bool only_loops = true;
   for (const auto& [from, to] : replacements) {
-    memo[from.get()] = to;
+    memo.add(from, to);
     loops |= from->ranges;
     only_loops = only_loops && from->op == Op::Range;
   }
+  if (only_loops && !(root->ranges & loops)) return root;
   std::vector<UOp> todo = {root};
   while (!todo.empty()) {
     UOp u = todo.back();
-    if (memo.count(u.get())) {
-      todo.pop_back();
-      continue;
-    }
-    if (only_loops && !(u->ranges & loops)) {
-      memo[u.get()] = u;
-      todo.pop_back();
-      continue;
-    }
-    UOp built = rebuilt(u, memo, todo);
-    if (!built) continue;
-    memo[u.get()] = built;
-    todo.pop_back();
+    if (only_loops && !(u->ranges & loops)) memo.add(u, u);
+    UOp built = memo.find(u) ? UOp() : rebuilt(u, memo, todo);
+    if (built) memo.add(u, built);
+    if (built || memo.find(u)) todo.pop_back();
   }
-  return memo.at(root.get());
+  return *memo.find(root);
 }
 
 }  // namespace niwaki

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "core/node_map.h"
 #include "core/pattern.h"
 
 namespace niwaki {
@@ -28,8 +29,7 @@ enum class Domain : uint8_t { Any, Integers, Index };
 struct Rule {
   Rule(Pat before, Pat after, std::optional<Pat> condition = {},
        std::source_location where = std::source_location::current());
-  Rule(Pat before, Replacement after,
-       std::source_location where = std::source_location::current());
+  Rule(Pat before, Replacement after, std::source_location where = std::source_location::current());
 
   Pat before;
   std::optional<Pat> after;
@@ -40,6 +40,8 @@ struct Rule {
 
   /// The rewritten node, or null.
   UOp apply(const UOp& u) const;
+  /// The same with an empty match to work in, which is left empty where the rule does not apply.
+  UOp apply(const UOp& u, Match& m) const;
   /// "index_rules.cpp:41", the place in the source; g++ gives all rules of a table the table's.
   std::string place() const;
   /// The place and the rule: "index_rules.cpp:41: div(x, 1) -> x".
@@ -88,8 +90,25 @@ class RewriteTrace {
 /// Rules applied since the program began: work that tests can bound.
 int64_t rewrites_done();
 
+/// What nodes were rewritten to. It holds both.
+class RewriteMemo {
+ public:
+  /// What `u` became; null where that is not known.
+  const UOp* find(const UOp& u) const;
+  void add(const UOp& u, const UOp& result);
+
+ private:
+  struct Entry {
+    UOp from;
+    UOp to;
+  };
+  NodeMap<Entry> entries_;
+};
+
 /// Applies the table bottom up until nothing changes.
 UOp graph_rewrite(const UOp& root, const Rules& rules);
+/// The same with a memo that earlier rewritings by this table have filled, and this one adds to.
+UOp graph_rewrite(const UOp& root, const Rules& rules, RewriteMemo& memo);
 
 /// The same for one function in place of a table; null means no change.
 UOp graph_rewrite(const UOp& root, const std::function<UOp(const UOp&)>& rule);

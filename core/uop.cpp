@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 
 #include "core/error.h"
 #include "core/infer.h"
@@ -45,17 +44,58 @@ size_t hash_node(const Node& n) {
   return h;
 }
 
-struct NodeHash {
-  size_t operator()(const Node* n) const { return n->hash; }
-};
+bool same(const Node& a, const Node& b) {
+  return a.hash == b.hash && a.op == b.op && a.src == b.src && a.arg == b.arg;
+}
 
-struct NodeEqual {
-  bool operator()(const Node* a, const Node* b) const {
-    return a->hash == b->hash && a->op == b->op && a->src == b->src && a->arg == b->arg;
+// A hash table whose lists run through the nodes themselves: it allocates nothing for a node.
+class InternTable {
+ public:
+  InternTable() : lists_(size_t(1) << 12), shift_(64 - 12) {}
+
+  const Node* find(const Node& wanted) const {
+    const Node* node = lists_[list_of(wanted)];
+    while (node && !same(*node, wanted)) node = node->next;
+    return node;
   }
-};
 
-using InternTable = std::unordered_set<const Node*, NodeHash, NodeEqual>;
+  void insert(const Node* node) {
+    if (++size_ > lists_.size()) grow();
+    link(node);
+  }
+
+  void erase(const Node* node) {
+    const Node** at = &lists_[list_of(*node)];
+    while (*at != node) at = &(*at)->next;
+    *at = node->next;
+    --size_;
+  }
+
+  size_t size() const { return size_; }
+
+ private:
+  // By the upper bits: the hash ends in a multiplication.
+  size_t list_of(const Node& node) const { return node.hash >> shift_; }
+
+  void link(const Node* node) {
+    const Node*& first = lists_[list_of(*node)];
+    node->next = first;
+    first = node;
+  }
+
+  void grow() {
+    std::vector<const Node*> before(lists_.size() * 2);
+    before.swap(lists_);
+    --shift_;
+    for (const Node* node : before) {
+      while (node) link(std::exchange(node, node->next));
+    }
+  }
+
+  std::vector<const Node*> lists_;
+  int shift_;
+  size_t size_ = 0;
+};
 
 // Never destroyed: nodes held by static objects may outlive it otherwise.
 InternTable& interned() {
@@ -63,46 +103,33 @@ InternTable& interned() {
   return *table;
 }
 
-// Destruction is a loop: a chain of a million nodes is dropped without recursion.
-void destroy(const Node* first) {
-  std::vector<const Node*> dead = {first};
-  while (!dead.empty()) {
-    Node* node = const_cast<Node*>(dead.back());
-    dead.pop_back();
-    interned().erase(node);
+}  // namespace
+
+// A loop, so that a chain of a million nodes is dropped without recursion. What is dead is out of
+// the intern table, and its `next` is the list of what is still to be deleted.
+void UOp::destroy(const Node* dead) {
+  interned().erase(dead);
+  dead->next = nullptr;
+  while (dead) {
+    Node* node = const_cast<Node*>(dead);
+    dead = node->next;
     for (std::vector<UOp>* list : {&node->src, &node->shape}) {
       for (UOp& s : *list) {
-        const Node* source = s.get();
-        if (source && source->refs == 1) {
-          source->refs = 2;  // the handle's own release must not recurse
-          dead.push_back(source);
-        }
-        s = UOp();
+        const Node* source = std::exchange(s.node_, nullptr);
+        if (!source || --source->refs > 0) continue;
+        interned().erase(source);
+        source->next = dead;
+        dead = source;
       }
     }
     delete node;
   }
 }
 
-}  // namespace
-
-UOp::UOp(const Node* node) noexcept : node_(node) { ++node_->refs; }
-
-UOp::UOp(const UOp& other) noexcept : node_(other.node_) {
-  if (node_) ++node_->refs;
-}
-
-UOp::~UOp() {
-  if (node_ && --node_->refs == 0) destroy(node_);
-}
-
-const UOp& UOp::operator[](size_t i) const { return node_->src[i]; }
-
 UOp make(Op op, std::vector<UOp> src, Arg arg) {
   Node key{op, {}, {}, std::move(src), std::move(arg), 0, 0, 0, 0, {}};
   key.hash = hash_node(key);
-  auto found = interned().find(&key);
-  if (found != interned().end()) return UOp(*found);
+  if (const Node* known = interned().find(key)) return UOp(known);
   infer(key);
   key.site = Here::site();
   Node* node = new Node(std::move(key));
@@ -172,17 +199,21 @@ UOp cast(const UOp& a, DType t) {
 UOp negate(const UOp& a) { return make(Op::Xor, {a, number_like(a, 1)}); }
 
 std::vector<UOp> toposort(const UOp& root) {
+  static uint64_t walks = 0;
+  const uint64_t walk = ++walks;
   std::vector<UOp> order;
-  std::unordered_set<const Node*> seen;
-  std::vector<std::pair<UOp, size_t>> stack = {{root, 0}};
-  seen.insert(root.get());
+  std::vector<std::pair<const UOp*, size_t>> stack = {{&root, 0}};
+  root->walk = walk;
   while (!stack.empty()) {
     auto& [node, next] = stack.back();
-    if (next < node->src.size()) {
-      const UOp& s = node[next++];
-      if (seen.insert(s.get()).second) stack.emplace_back(s, 0);
+    const std::vector<UOp>& src = (*node)->src;
+    while (next < src.size() && src[next]->walk == walk) ++next;
+    if (next < src.size()) {
+      const UOp& s = src[next++];
+      s->walk = walk;
+      stack.emplace_back(&s, 0);
     } else {
-      order.push_back(node);
+      order.push_back(*node);
       stack.pop_back();
     }
   }

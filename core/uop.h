@@ -25,9 +25,12 @@ struct Node;
 class UOp {
  public:
   UOp() = default;
-  UOp(const UOp& other) noexcept;
+  UOp(const UOp& other) noexcept : UOp(other.node_) {}
   UOp(UOp&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-  UOp& operator=(UOp other) noexcept { std::swap(node_, other.node_); return *this; }
+  UOp& operator=(UOp other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
   ~UOp();
 
   const Node* operator->() const { return node_; }
@@ -41,7 +44,9 @@ class UOp {
 
  private:
   friend UOp make(Op op, std::vector<UOp> src, struct Arg arg);
+  friend class Match;
   explicit UOp(const Node* node) noexcept;
+  static void destroy(const Node* node);
   const Node* node_ = nullptr;
 };
 
@@ -124,10 +129,24 @@ struct Node {
   /// The user's line that made the node first.
   Site site;
   mutable uint32_t refs = 0;
+  /// The last walk that came by (toposort).
+  mutable uint64_t walk = 0;
+  /// The next in a list of the intern table.
+  mutable const Node* next = nullptr;
 
   template <class T>
-  const T& get() const { return std::get<T>(arg); }
+  const T& get() const {
+    return std::get<T>(arg);
+  }
 };
+
+inline UOp::UOp(const Node* node) noexcept : node_(node) {
+  if (node_) ++node_->refs;
+}
+inline UOp::~UOp() {
+  if (node_ && --node_->refs == 0) destroy(node_);
+}
+inline const UOp& UOp::operator[](size_t i) const { return node_->src[i]; }
 
 /// The interned node; Error where no such node may exist.
 UOp make(Op op, std::vector<UOp> src, Arg arg = {});

@@ -5,12 +5,6 @@
 namespace niwaki {
 namespace {
 
-// A movement whose result has the shape of its source, where that means the same elements.
-UOp drop_identity(const Match& m) {
-  const UOp& u = m.root;
-  return u->shape == m['x']->shape ? m['x'] : UOp();
-}
-
 UOp drop_identity_permute(const Match& m) {
   const Axes& order = m.root->get<Axes>();
   for (size_t i = 0; i < order.size(); ++i) {
@@ -44,10 +38,8 @@ const Rules& movement_rules() {
        }
        bool may_be_identity = u->op == Op::Reshape || u->op == Op::Expand || u->op == Op::Pad ||
                               u->op == Op::Shrink;
-       if (!may_be_identity) return {};
-       Match inner = m;
-       inner['x'] = u[0];
-       return drop_identity(inner);
+       // A result of the shape of its source has the same elements.
+       return may_be_identity && u->shape == u[0]->shape ? u[0] : UOp();
      }},
   };
   return rules;
