@@ -39,6 +39,7 @@ constexpr Pass passes[] = {
 }  // namespace
 
 LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace) {
+  SimplifyMemo memo;
   bool verifies = env_int("NIWAKI_VERIFY") > 0;
   UOp result = ast;
   for (const Pass& pass : passes) {

@@ -247,9 +247,23 @@ const Rules& index_rules() {
   return both;
 }
 
+namespace {
+
+RewriteMemo* current_memo = nullptr;
+
+}  // namespace
+
+SimplifyMemo::SimplifyMemo() {
+  if (!current_memo) current_memo = &memo_;
+}
+
+SimplifyMemo::~SimplifyMemo() {
+  if (current_memo == &memo_) current_memo = nullptr;
+}
+
 UOp simplify(const UOp& root) {
   static const Rules both = index_rules() + float_rules();
-  return graph_rewrite(root, both);
+  return current_memo ? graph_rewrite(root, both, *current_memo) : graph_rewrite(root, both);
 }
 
 }  // namespace niwaki

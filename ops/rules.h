@@ -24,4 +24,16 @@ std::vector<std::pair<std::string, const Rules*>> all_rules();
 /// index_rules and float_rules until nothing changes: what every stage after ranges calls.
 UOp simplify(const UOp& root);
 
+/// While one lives, simplify() remembers what it made of every node: the same indices are asked for
+/// again and again, by a kernel's passes and by the kernels of equal layers. The outermost counts.
+class SimplifyMemo {
+ public:
+  SimplifyMemo();
+  ~SimplifyMemo();
+  SimplifyMemo(const SimplifyMemo&) = delete;
+
+ private:
+  RewriteMemo memo_;
+};
+
 }  // namespace niwaki

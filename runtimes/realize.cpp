@@ -97,6 +97,7 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
                const std::function<void(int64_t, int64_t)>& progress)
     : device_(&device) {
   check_not_recording();
+  SimplifyMemo memo;
   std::vector<UOp> roots;
   for (const Tensor& t : outputs) roots.push_back(t.dtype().packed ? t.cast(f32).uop() : t.uop());
   for (const UOp& u : toposort(make(Op::Sink, roots))) {
