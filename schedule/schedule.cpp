@@ -1,8 +1,7 @@
 #include "schedule/schedule.h"
 
-#include <algorithm>
-#include <set>
-#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/verify.h"
@@ -11,43 +10,65 @@
 namespace niwaki {
 namespace {
 
+// The nodes that have each as a source.
+using Users = NodeMap<std::vector<const Node*>>;
+
 // Whether a value reads the buffer it is assigned to anywhere but at the element that it replaces.
-bool reads_elsewhere(const UOp& assign) {
-  std::vector<std::pair<UOp, bool>> todo = {{assign[2], false}};
-  std::set<std::pair<const Node*, bool>> seen;
+// The walk is from the buffer up: who reads a buffer is mostly near, what a value is made of is all
+// that came before.
+bool reads_elsewhere(const Node& assign, const Users& users) {
+  const Node* view = assign.src[1].get();
+  const Node* value = assign.src[2].get();
+  // Whether the way here was by the view, and has not moved an element since.
+  std::vector<std::pair<const Node*, bool>> todo = {{assign.src[0].get(), false}};
+  NodeMap<bool> seen[2];
   while (!todo.empty()) {
-    auto [u, moved] = todo.back();
+    auto [u, same_element] = todo.back();
     todo.pop_back();
-    bool same_element = u == assign[1] && !moved;
-    if (same_element || u->op == Op::Contiguous || !seen.insert({u.get(), moved}).second) continue;
-    if (u == assign[0]) return true;
-    if (u->op == Op::Assign) continue;
-    bool moves = moved || !is_elementwise(u->op);
-    for (const UOp& s : u->src) todo.emplace_back(s, moves);
+    same_element |= u == view;
+    if (u == value && !same_element) return true;
+    const std::vector<const Node*>* list = users.find(u);
+    if (!list || std::exchange(seen[same_element][u], true)) continue;
+    for (const Node* user : *list) {
+      if (user->op == Op::Assign || user->op == Op::Contiguous) continue;
+      todo.emplace_back(user, same_element && is_elementwise(user->op));
+    }
   }
   return false;
 }
 
 // A value that would be read while it is written over is stored first.
-UOp protect_assign(const UOp& u) {
-  if (u->op != Op::Assign || !reads_elsewhere(u)) return {};
-  return make(Op::Assign, {u[0], u[1], make(Op::Contiguous, {u[2]})});
+UOp protect_assigns(const UOp& sink) {
+  std::vector<UOp> order = toposort(sink);
+  Users users;
+  for (const UOp& u : order) {
+    for (const UOp& s : u->src) users[s.get()].push_back(u.get());
+  }
+  NodeMap<UOp> made;
+  for (const UOp& u : order) {
+    std::vector<UOp> src;
+    for (const UOp& s : u->src) src.push_back(*made.find(s.get()));
+    bool unsafe = u->op == Op::Assign && reads_elsewhere(*u, users);
+    if (unsafe) src[2] = make(Op::Contiguous, {src[2]});
+    made[u.get()] = with_sources(u, std::move(src));
+  }
+  return *made.find(sink.get());
 }
 
 // An assign changes a buffer for all who have it. So no state of one is written over twice, and one
 // that was asked for but is written over is copied before.
 UOp keep_states(const UOp& sink) {
-  std::set<const Node*> overwritten;
+  NodeMap<bool> overwritten;
   for (const UOp& u : toposort(sink)) {
     if (u->op != Op::Assign) continue;
     Here user(u->site);
-    check(overwritten.insert(u[0].get()).second,
+    check(!std::exchange(overwritten[u[0].get()], true),
           "assign: the same state of a buffer is written over twice: assign the second time to "
           "what the first assign gave");
   }
   std::vector<UOp> roots = sink->src;
   for (UOp& root : roots) {
-    if (overwritten.count(root.get())) root = make(Op::Contiguous, {root});
+    if (overwritten.find(root.get())) root = make(Op::Contiguous, {root});
   }
   return make(Op::Sink, std::move(roots));
 }
@@ -57,25 +78,23 @@ UOp keep_states(const UOp& sink) {
 std::vector<size_t> order_kernels(const std::vector<Stored>& stored,
                                   const std::vector<std::vector<const Node*>>& reads) {
   size_t n = stored.size();
-  std::unordered_map<const Node*, size_t> writer;
+  NodeMap<size_t> writer;
+  NodeMap<std::vector<size_t>> readers;
   for (size_t k = 0; k < n; ++k) {
     for (const UOp& node : stored[k].nodes) writer[node.get()] = k;
+    for (const Node* value : reads[k]) readers[value].push_back(k);
   }
   std::vector<std::vector<size_t>> before(n);
   for (size_t k = 0; k < n; ++k) {
     for (const Node* value : reads[k]) {
-      auto found = writer.find(value);
-      if (found != writer.end()) before[k].push_back(found->second);
+      if (const size_t* found = writer.find(value)) before[k].push_back(*found);
     }
     for (const UOp& node : stored[k].nodes) {
       if (node->op != Op::Assign) continue;
       const Node* base = node[0].get();
-      auto earlier = writer.find(base);
-      if (earlier != writer.end()) before[k].push_back(earlier->second);
-      for (size_t other = 0; other < n; ++other) {
-        bool reads_base =
-            std::find(reads[other].begin(), reads[other].end(), base) != reads[other].end();
-        if (other != k && reads_base) before[k].push_back(other);
+      if (const size_t* earlier = writer.find(base)) before[k].push_back(*earlier);
+      for (size_t other : readers[base]) {
+        if (other != k) before[k].push_back(other);
       }
     }
   }
@@ -112,14 +131,12 @@ std::vector<const Node*> values_read(const std::vector<UOp>& roots, const Slots&
     if (root->op == Op::Assign) todo.push_back(root[2]);
     else todo.insert(todo.end(), root->src.begin(), root->src.end());
   }
-  std::unordered_map<const Node*, bool> seen;
+  NodeMap<bool> seen;
   while (!todo.empty()) {
     UOp u = todo.back();
     todo.pop_back();
-    if (seen[u.get()]) continue;
-    seen[u.get()] = true;
-    bool own = std::find(roots.begin(), roots.end(), u) != roots.end();
-    if (own) continue;
+    if (std::exchange(seen[u.get()], true)) continue;
+    if (std::find(roots.begin(), roots.end(), u) != roots.end()) continue;
     if (slots.find(u) >= 0) found.push_back(u.get());
     else todo.insert(todo.end(), u->src.begin(), u->src.end());
   }
@@ -127,15 +144,6 @@ std::vector<const Node*> values_read(const std::vector<UOp>& roots, const Slots&
 }
 
 }  // namespace
-
-int64_t Slots::slot_of(const BufferRef& buffer) {
-  auto found = std::find(buffers_.begin(), buffers_.end(), buffer);
-  if (found == buffers_.end()) {
-    buffers_.push_back(buffer);
-    return int64_t(buffers_.size()) - 1;
-  }
-  return found - buffers_.begin();
-}
 
 void Slots::add(const UOp& node) {
   if (find(node) >= 0) return;
@@ -149,15 +157,15 @@ void Slots::add(const UOp& node) {
     for (const UOp& dim : node->shape) shape.push_back(dim_max(dim));
     ref = std::make_shared<Buffer>(Buffer{node->dtype, std::move(shape), nullptr, nullptr, false});
   }
-  int64_t slot = slot_of(ref);
-  nodes_.emplace_back(node, slot);
-  auto place = std::lower_bound(index_.begin(), index_.end(), std::pair(node.get(), int64_t(-1)));
-  index_.insert(place, {node.get(), slot});
+  auto [known, fresh] = numbers_.try_emplace(ref.get(), size());
+  if (fresh) buffers_.push_back(ref);
+  nodes_.push_back(node);
+  slots_[node.get()] = known->second;
 }
 
 int64_t Slots::find(const UOp& node) const {
-  auto place = std::lower_bound(index_.begin(), index_.end(), std::pair(node.get(), int64_t(-1)));
-  return place != index_.end() && place->first == node.get() ? place->second : -1;
+  const int64_t* slot = slots_.find(node.get());
+  return slot ? *slot : -1;
 }
 
 UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& args) {
@@ -183,9 +191,10 @@ UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& ar
 }
 
 Schedule schedule(const std::vector<UOp>& outputs) {
+  SimplifyMemo memo;
   // Tensor graph, as the user built it, made smaller.
   UOp sink = graph_rewrite(make(Op::Sink, outputs), movement_rules() + float_rules());
-  sink = graph_rewrite(sink, protect_assign);
+  sink = protect_assigns(sink);
   sink = keep_states(sink);
   const std::vector<UOp>& roots = sink->src;
   verify(sink, Stage::Tensor, "schedule");
@@ -221,12 +230,14 @@ Schedule schedule(const std::vector<UOp>& outputs) {
   }
 
   // Buffers that did not exist before: the outputs' own, and temporaries that share an arena.
-  for (const UOp& root : roots) result.outputs.push_back(slots.buffer(slots.find(root)));
+  std::unordered_set<const Buffer*> asked_for;
+  for (const UOp& root : roots) {
+    result.outputs.push_back(slots.buffer(slots.find(root)));
+    asked_for.insert(result.outputs.back().get());
+  }
   for (int64_t slot = 0; slot < slots.size(); ++slot) {
     const BufferRef& b = slots.buffer(slot);
-    bool output =
-        std::find(result.outputs.begin(), result.outputs.end(), b) != result.outputs.end();
-    if (!b->data && !output) result.temporaries.push_back({b, 0});
+    if (!b->data && !asked_for.count(b.get())) result.temporaries.push_back({b, 0});
   }
   plan_memory(result);
   return result;

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "core/node_map.h"
 #include "core/uop.h"
 
 namespace niwaki {
@@ -110,10 +112,10 @@ class Slots {
   int64_t size() const { return int64_t(buffers_.size()); }
 
  private:
-  int64_t slot_of(const BufferRef& buffer);
   std::vector<BufferRef> buffers_;
-  std::vector<std::pair<UOp, int64_t>> nodes_;
-  std::vector<std::pair<const Node*, int64_t>> index_;
+  std::unordered_map<const Buffer*, int64_t> numbers_;
+  std::vector<UOp> nodes_;
+  NodeMap<int64_t> slots_;
 };
 
 }  // namespace niwaki
