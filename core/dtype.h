@@ -7,6 +7,8 @@
 // ordinary ops.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -92,3 +94,12 @@ DType unsigned_of_same_width(DType t);
 DType promote(DType a, DType b);
 
 }  // namespace niwaki
+
+/// In texts a dtype is its name. Formatted, not passed as text, it costs nothing where it is an
+/// argument of a check() that holds.
+template <>
+struct fmt::formatter<niwaki::DType> : formatter<std::string> {
+  auto format(const niwaki::DType& t, format_context& out) const {
+    return formatter<std::string>::format(niwaki::name(t), out);
+  }
+};

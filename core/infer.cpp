@@ -13,13 +13,12 @@ namespace {
 const char* op_name(const Node& n) { return info(n.op).name.data(); }
 
 void same_shape(const Node& n, const UOp& a, const UOp& b) {
-  check(a->shape == b->shape, "{}: shapes differ: {} and {}", op_name(n), to_string(a->shape),
-        to_string(b->shape));
+  check(a->shape == b->shape, "{}: shapes differ: {} and {}", op_name(n), a->shape, b->shape);
 }
 
 void same_dtype(const Node& n, const UOp& a, const UOp& b) {
-  check(a->dtype == b->dtype, "{}: dtypes differ: {} and {}, cast one", op_name(n), name(a->dtype),
-        name(b->dtype));
+  check(a->dtype == b->dtype, "{}: dtypes differ: {} and {}, cast one", op_name(n), a->dtype,
+        b->dtype);
 }
 
 void check_operand_class(const Node& n, DType t) {
@@ -27,10 +26,10 @@ void check_operand_class(const Node& n, DType t) {
   bool shifts = n.op == Op::Shl || n.op == Op::Shr || n.op == Op::Mod;
   bool floats = n.op == Op::Sqrt || n.op == Op::Exp || n.op == Op::Log2 || n.op == Op::Sin;
   check(t.kind != Kind::Packed && t.kind != Kind::Void, "{}: no arithmetic on {}, cast it first",
-        op_name(n), name(t));
-  check(!bits || !is_float(t), "{}: needs integers or bools, not {}", op_name(n), name(t));
-  check(!shifts || is_integer(t), "{}: needs integers, not {}", op_name(n), name(t));
-  check(!floats || is_float(t), "{}: needs floats, not {}", op_name(n), name(t));
+        op_name(n), t);
+  check(!bits || !is_float(t), "{}: needs integers or bools, not {}", op_name(n), t);
+  check(!shifts || is_integer(t), "{}: needs integers, not {}", op_name(n), t);
+  check(!floats || is_float(t), "{}: needs floats, not {}", op_name(n), t);
 }
 
 void infer_elementwise(Node& n) {
@@ -38,7 +37,7 @@ void infer_elementwise(Node& n) {
   const UOp& a = n.src[first];
   if (n.op == Op::Where) {
     check(n.src[0]->dtype == boolean.vec(a->dtype.lanes), "where: the condition is {}, not bool",
-          name(n.src[0]->dtype));
+          n.src[0]->dtype);
     same_shape(n, n.src[0], a);
   }
   for (size_t i = first + 1; i < n.src.size(); ++i) {
@@ -63,13 +62,12 @@ Shape dims_of(const Node& n, size_t first = 1, size_t step = 1) {
 }
 
 void check_rank(const Node& n, size_t given, size_t wanted) {
-  check(given == wanted, "{}: {} dims given for the shape {}", op_name(n), given,
-        to_string(n.src[0]->shape));
+  check(given == wanted, "{}: {} dims given for the shape {}", op_name(n), given, n.src[0]->shape);
 }
 
 void check_sizes(const Node& n) {
   for (const UOp& dim : n.shape) {
-    check(dim->lo >= 0, "{}: a dim of {} may be negative", op_name(n), to_string(n.shape));
+    check(dim->lo >= 0, "{}: a dim of {} may be negative", op_name(n), n.shape);
   }
 }
 
@@ -86,8 +84,8 @@ bool same_count(const Shape& a, const Shape& b) {
 void infer_reshape(Node& n) {
   n.shape = dims_of(n);
   check_sizes(n);
-  check(same_count(n.src[0]->shape, n.shape), "reshape: sizes differ: {} to {}",
-        to_string(n.src[0]->shape), to_string(n.shape));
+  check(same_count(n.src[0]->shape, n.shape), "reshape: sizes differ: {} to {}", n.src[0]->shape,
+        n.shape);
 }
 
 void infer_permute(Node& n) {
@@ -110,7 +108,7 @@ void infer_expand(Node& n) {
   check_rank(n, n.shape.size(), from.size());
   for (size_t i = 0; i < from.size(); ++i) {
     check(from[i] == n.shape[i] || is_const(from[i], 1),
-          "expand: {} to {}: only dims of size 1 expand", to_string(from), to_string(n.shape));
+          "expand: {} to {}: only dims of size 1 expand", from, n.shape);
   }
 }
 
@@ -121,8 +119,8 @@ void infer_pad(Node& n) {
   check_rank(n, lo.size(), from.size());
   expect(lo.size() == hi.size(), "pad with one width of dim {}", hi.size());
   for (size_t i = 0; i < from.size(); ++i) {
-    check(lo[i]->lo >= 0 && hi[i]->lo >= 0, "pad: negative width {}, {} for the shape {}",
-          expression(lo[i]), expression(hi[i]), to_string(from));
+    check(lo[i]->lo >= 0 && hi[i]->lo >= 0, "pad: negative width {}, {} for the shape {}", lo[i],
+          hi[i], from);
     n.shape.push_back(dim_add(dim_add(lo[i], from[i]), hi[i]));
   }
 }
@@ -140,15 +138,15 @@ void infer_shrink(Node& n) {
     bool possible = left->lo >= 0 || (from[i] != n.shape[i] && left->hi >= 0 &&
                                       start[i]->hi <= from[i]->hi - n.shape[i]->hi);
     bool inside = start[i]->lo >= 0 && n.shape[i]->lo >= 0 && possible;
-    check(inside, "shrink: [{}, {} + {}) leaves dim {} of {}", expression(start[i]),
-          expression(start[i]), expression(n.shape[i]), i, to_string(from));
+    check(inside, "shrink: [{}, {} + {}) leaves dim {} of {}", start[i], start[i], n.shape[i], i,
+          from);
   }
 }
 
 void infer_flip(Node& n) {
   for (int64_t axis : n.get<Axes>()) {
     check(axis >= 0 && axis < int64_t(n.src[0]->shape.size()), "flip: axis {} of the shape {}",
-          axis, to_string(n.src[0]->shape));
+          axis, n.src[0]->shape);
   }
   n.shape = n.src[0]->shape;
 }
@@ -157,7 +155,7 @@ void infer_flip(Node& n) {
 void infer_bitcast(Node& n) {
   DType from = n.src[0]->dtype;
   DType to = n.get<DType>();
-  check(to.kind != Kind::Void && from.kind != Kind::Void, "bitcast: no bits are {}", name(to));
+  check(to.kind != Kind::Void && from.kind != Kind::Void, "bitcast: no bits are {}", to);
   n.dtype = to;
   n.shape = n.src[0]->shape;
   auto block = [](DType t) {
@@ -165,19 +163,18 @@ void infer_bitcast(Node& n) {
                     : std::pair(int64_t(1), byte_size(t));
   };
   if (from.lanes > 1 || to.lanes > 1) {
-    expect(byte_size(from) * from.lanes == byte_size(to) * to.lanes, "bitcast of {} to {}",
-           name(from), name(to));
+    expect(byte_size(from) * from.lanes == byte_size(to) * to.lanes, "bitcast of {} to {}", from,
+           to);
     return;
   }
   auto [from_values, from_bytes] = block(from);
   auto [to_values, to_bytes] = block(to);
   if (from_bytes * to_values == to_bytes * from_values) return;
-  check(!n.shape.empty(), "bitcast: a scalar {} has not the width of {}", name(from), name(to));
+  check(!n.shape.empty(), "bitcast: a scalar {} has not the width of {}", from, to);
   DimFactors last = factors_of({n.shape.back()});
   int64_t bytes = last.number / from_values * from_bytes;
   check(last.number % from_values == 0 && bytes % to_bytes == 0,
-        "bitcast: {} of {} do not divide into {}", expression(n.shape.back()), name(from),
-        name(to));
+        "bitcast: {} of {} do not divide into {}", n.shape.back(), from, to);
   n.shape.back() = dim_mul(dim_product(last.others), index(bytes / to_bytes * to_values));
 }
 
@@ -204,14 +201,13 @@ void infer_reduce(Node& n) {
   n.shape = x->shape;
   for (int64_t axis : r.axes) {
     check(axis >= 0 && axis < int64_t(x->shape.size()), "reduce: axis {} of the shape {}", axis,
-          to_string(x->shape));
+          x->shape);
     n.shape[axis] = index(1);
   }
   // No elements have a sum and a product, but no greatest.
   if (r.op != Op::Max || is_empty(n.shape)) return;
   for (int64_t axis : r.axes) {
-    check(!is_const(x->shape[axis], 0), "max: no elements along axis {}: {}", axis,
-          to_string(x->shape));
+    check(!is_const(x->shape[axis], 0), "max: no elements along axis {}: {}", axis, x->shape);
   }
 }
 
@@ -313,7 +309,7 @@ void infer_type_and_shape(Node& n) {
       check_operand_class(n, n.src[0]->dtype);
       n.dtype = n.get<DType>();
       check(n.dtype.kind != Kind::Packed && n.dtype.kind != Kind::Void,
-            "cast: numbers do not convert to {}", name(n.dtype));
+            "cast: numbers do not convert to {}", n.dtype);
       n.shape = n.src[0]->shape;
       return;
     case Op::Bitcast: return infer_bitcast(n);

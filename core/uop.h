@@ -230,3 +230,18 @@ RangeSet bound_ranges(const Node& n);
 int64_t memory_size(const UOp& memory);
 
 }  // namespace niwaki
+
+/// In texts a node is its expression() and a shape its dims.
+template <>
+struct fmt::formatter<niwaki::UOp> : formatter<std::string> {
+  auto format(const niwaki::UOp& u, format_context& out) const {
+    return formatter<std::string>::format(niwaki::expression(u), out);
+  }
+};
+
+template <>
+struct fmt::formatter<niwaki::Shape> : formatter<std::string> {
+  auto format(const niwaki::Shape& shape, format_context& out) const {
+    return formatter<std::string>::format(niwaki::to_string(shape), out);
+  }
+};
