@@ -33,7 +33,7 @@ void check_error(LLVMErrorRef error, const char* what) {
   fail("jit: {}: {}", what, text);
 }
 
-constexpr const char* passes = "function(sroa,early-cse)";
+constexpr const char* passes = "function(sroa)";
 
 }  // namespace
 
