@@ -153,14 +153,18 @@ class Builder {
     return make(Op::Sink, std::move(stores));
   }
 
+  const std::vector<int64_t>& buffers() const { return buffers_; }
+
  private:
-  UOp param(int64_t slot) const {
+  UOp param(int64_t slot) {
     expect(slot >= 0, "a value without a buffer is read");
+    size_t number = size_t(std::find(buffers_.begin(), buffers_.end(), slot) - buffers_.begin());
+    if (number == buffers_.size()) buffers_.push_back(slot);
     const Buffer& b = *slots_.buffer(slot);
     // Packed data is bytes to a kernel.
     DType t = b.dtype.packed ? u8 : b.dtype;
     int64_t size = b.dtype.packed ? b.bytes() : b.size();
-    return make(Op::Param, {}, ParamInfo{slot, t, size, b.constant});
+    return make(Op::Param, {}, ParamInfo{int64_t(number), t, size, b.constant});
   }
 
   // Row-major over the greatest dims, so that strides are constants where dims are symbolic.
@@ -219,7 +223,7 @@ class Builder {
     return make(Op::Load, std::move(read));
   }
 
-  UOp load(const UOp& node, const std::vector<UOp>& at, const UOp& gate) const {
+  UOp load(const UOp& node, const std::vector<UOp>& at, const UOp& gate) {
     std::vector<UOp> src = {param(slots_.find(node)), flat_index(node, at)};
     if (gate) src.push_back(gate);
     return make(Op::Load, std::move(src));
@@ -352,6 +356,8 @@ class Builder {
   const Slots& slots_;
   const std::vector<Staged>& stages_;
   std::vector<UOp> roots_;
+  /// The slots of the params, by their numbers.
+  std::vector<int64_t> buffers_;
   int64_t rank_ = 0;
   std::vector<std::tuple<UOp, int64_t, const Node*>> loops_;
   std::map<std::vector<const Node*>, UOp> memo_;
@@ -373,8 +379,10 @@ std::vector<UOp> output_index(const Shape& shape) {
   return at;
 }
 
-UOp kernel_ast(const Stored& stored, const Slots& slots) {
-  return simplify(Builder(slots, stored.stages).ast(stored.nodes));
+KernelAst kernel_ast(const Stored& stored, const Slots& slots) {
+  Builder builder(slots, stored.stages);
+  UOp ast = builder.ast(stored.nodes);
+  return {simplify(ast), builder.buffers()};
 }
 
 }  // namespace niwaki

@@ -1,5 +1,7 @@
 #include "schedule/schedule.h"
 
+#include <fmt/ranges.h>
+
 #include <unordered_set>
 #include <utility>
 
@@ -168,15 +170,16 @@ int64_t Slots::find(const UOp& node) const {
   return slot ? *slot : -1;
 }
 
-UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& args) {
+KernelAst number_params(const UOp& ast) {
   std::vector<std::pair<UOp, UOp>> replacements;
+  std::vector<int64_t> before;
   std::vector<UOp> order = toposort(ast);
   auto number = [&](const UOp& p) {
     for (const auto& [known, unused] : replacements) {
       if (known == p) return;
     }
     ParamInfo renamed = p->get<ParamInfo>();
-    args.push_back(slots.buffer(renamed.index));
+    before.push_back(renamed.index);
     renamed.index = int64_t(replacements.size());
     replacements.emplace_back(p, make(Op::Param, {}, renamed));
   };
@@ -187,7 +190,7 @@ UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& ar
   for (const UOp& u : order) {
     if (u->op == Op::Param) number(u);
   }
-  return substitute(ast, replacements);
+  return {substitute(ast, replacements), std::move(before)};
 }
 
 Schedule schedule(const std::vector<UOp>& outputs) {
@@ -212,21 +215,26 @@ Schedule schedule(const std::vector<UOp>& outputs) {
   std::vector<std::vector<const Node*>> reads;
   for (const Stored& s : stored) reads.push_back(values_read(s.nodes, slots));
 
-  // One kernel each: ranges instead of shapes, gathers without loops, params for buffers.
+  // One kernel each: ranges instead of shapes, gathers without loops, params for buffers. What
+  // equal layers ask for is finished once.
   Schedule result;
+  NodeMap<KernelAst> finished;
+  std::vector<UOp> keep;
   for (size_t k : order_kernels(stored, reads)) {
-    const UOp& node = stored[k].nodes[0];
-    if (is_empty(node->op == Op::Assign ? node[2]->shape : node->shape)) continue;
-    Kernel kernel;
-    for (const std::string& reason : stored[k].reasons) {
-      kernel.reason += (kernel.reason.empty() ? "" : "; ") + reason;
+    if (is_empty(written_shape(stored[k].nodes[0]))) continue;
+    KernelAst built = kernel_ast(stored[k], slots);
+    keep.push_back(built.ast);
+    KernelAst& kernel = finished[built.ast.get()];
+    if (!kernel.ast) {
+      kernel = number_params(order_loops(share_loops(collapse_sums(built.ast))));
+      verify(kernel.ast, Stage::Kernel, "schedule");
     }
-    kernel.ast = kernel_ast(stored[k], slots);
-    for (const Staged& s : stored[k].stages) kernel.stages.push_back(s.reason);
-    kernel.ast = order_loops(share_loops(collapse_sums(kernel.ast)));
-    kernel.ast = number_params(kernel.ast, slots, kernel.args);
-    verify(kernel.ast, Stage::Kernel, "schedule");
-    result.kernels.push_back(std::move(kernel));
+    std::vector<BufferRef> args;
+    for (int64_t param : kernel.params) args.push_back(slots.buffer(built.params[size_t(param)]));
+    std::vector<std::string> stages;
+    for (const Staged& s : stored[k].stages) stages.push_back(s.reason);
+    std::string reason = fmt::format("{}", fmt::join(stored[k].reasons, "; "));
+    result.kernels.push_back({kernel.ast, std::move(args), reason, std::move(stages)});
   }
 
   // Buffers that did not exist before: the outputs' own, and temporaries that share an arena.

@@ -81,9 +81,16 @@ std::vector<UOp> output_index(const Shape& shape);
 /// the loops of a reduce at that index are numbered from (ranges.cpp).
 int64_t first_free_range(const std::vector<UOp>& at, const UOp& gate, int64_t least);
 
-/// A kernel's AST, over params numbered by `slots` (ranges.cpp).
+/// A kernel's AST and, for each of its params, a number of what it stands for.
+struct KernelAst {
+  UOp ast;
+  std::vector<int64_t> params;
+};
+
+/// A kernel's AST, and the slots of its params. These are numbered as they come up, so
+/// that equal work on other buffers is the same node from the beginning (ranges.cpp).
 class Slots;
-UOp kernel_ast(const Stored& stored, const Slots& slots);
+KernelAst kernel_ast(const Stored& stored, const Slots& slots);
 
 /// A reduce over the ranges of a stage takes the value from there, not from memory (loops.cpp).
 UOp share_loops(const UOp& ast);
@@ -95,8 +102,9 @@ UOp order_loops(const UOp& ast);
 /// 0) it is c as often as that holds (collapse.cpp).
 UOp collapse_sums(const UOp& ast);
 
-/// Params numbered by first use, and the buffers they stand for, in that order (schedule.cpp).
-UOp number_params(const UOp& ast, const Slots& slots, std::vector<BufferRef>& args);
+/// Params numbered anew, by first use and the written one first, and the numbers that they had
+/// (schedule.cpp).
+KernelAst number_params(const UOp& ast);
 
 /// Offsets in one arena for buffers whose lives do not overlap (memory.cpp).
 void plan_memory(Schedule& schedule);

@@ -286,3 +286,25 @@ TEST_CASE("the work has a bound: rewrites for a big expression grow with its siz
   CHECK(small < 5'000);
   CHECK(large < 12 * small);
 }
+
+TEST_CASE("simplify remembers while a memo lives, the outermost, and keeps nothing beyond it") {
+  auto work = [] {
+    UOp s = variable("remembered", 0, 99);
+    int64_t before = rewrites_done();
+    CHECK(simplify((s * 4.0 + 3.0) / 4.0) == s);
+    return rewrites_done() - before;
+  };
+  size_t alive = live_nodes();
+  {
+    SimplifyMemo outer;
+    CHECK(work() > 0);
+    {
+      SimplifyMemo inner;
+      CHECK(work() == 0);
+    }
+    CHECK(work() == 0);
+    CHECK(live_nodes() > alive);
+  }
+  CHECK(live_nodes() == alive);
+  CHECK(work() > 0);
+}
