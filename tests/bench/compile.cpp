@@ -128,7 +128,7 @@ class Compiler {
 void run(const std::string& path, bool with_llvm) {
   Gguf file =
       path.empty() ? Gguf::parse(default_model(), "default.gguf", geometry_of) : open_weights(path);
-  Qwen3 model = Qwen3::load(file, Qwen3Config::from(file), context + chunk);
+  Qwen3 model = Qwen3::load(file, Qwen3Config::from(file), context + chunk, f32);
   const Target& target = device("CPU").target();
   double start = now();
   std::unique_ptr<Jit> jit;
