@@ -1,11 +1,17 @@
-// Which values are stored and which are computed where they are read.
+// Where values are: in memory of their own, inside of the kernel that reads them, or nowhere, being
+// computed where they are read.
 //
 // The graph is walked from the outputs, users before sources, so that every node has been told the
-// index expressions at which it is read. From them follows how often it would be evaluated if it
+// index expressions at which it is read. From them follows how often it would be computed if it
 // were inlined: a value is hoisted into the innermost loop that its index depends on, so the norm
-// of a row costs a row, wherever in the row it is used. Storing costs a write and a read;
-// recomputing costs the work of the value times the evaluations in excess of its size. The cheaper
-// one is chosen, and the comparison is kept as the reason.
+// of a row costs a row, wherever in the row it is used. A stage computes blocks of it inside of the
+// kernel, once in the loops that all readers there share, for a store and a load that do not leave
+// the cache; so a softmax keeps the exponentials of a row. A kernel of its own computes each
+// element once, for a store and a load through memory and a meeting of all threads. The cheapest is
+// chosen, and the comparison is kept as the reason.
+//
+// A kernel may store several values: those over the same loops of which one is made of the other's
+// elements, or which share a sum or other costly value (unite_readers).
 //
 // A value of constants alone is never stored here: it would be written anew in every replay, and
 // for unpacked weights the copy would be larger than what it was made from. A reduce is the
@@ -20,33 +26,17 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "core/error.h"
-#include "ops/linear_form.h"
 #include "ops/rules.h"
+#include "schedule/blocks.h"
 #include "schedule/schedule.h"
 
 namespace niwaki {
 namespace {
-
-// A loop, and whose it is: the same range in two reduces is two loops.
-struct Loop {
-  UOp range;
-  const Node* owner;
-};
-
-// How a value is read: at `index`, inside `loops`, outermost first.
-struct Use {
-  int64_t kernel;
-  std::vector<UOp> index;
-  std::vector<Loop> loops;
-  /// How often all of it is done: by every thread, where it is done outside of the loops.
-  double times = 1;
-};
 
 // What a store to memory and the load that follows cost, in operations.
 constexpr double store_cost = 8;
@@ -63,9 +53,6 @@ constexpr double threads = 2;
 // The cost of what cannot be.
 constexpr double impossible = 1e18;
 
-// Stages stay in the cache.
-constexpr double max_stage_bytes = 256 * 1024;
-
 double op_cost(Op op) {
   switch (op) {
     case Op::Exp:
@@ -78,12 +65,6 @@ double op_cost(Op op) {
   }
 }
 
-// What a value is but for its place and type.
-UOp essence(UOp u) {
-  while (is_movement(u->op) || u->op == Op::Cast) u = u[0];
-  return u;
-}
-
 bool is_condition(const UOp& u) {
   if (u->op == Op::Reduce) return false;
   UOp x = essence(u);
@@ -91,145 +72,6 @@ bool is_condition(const UOp& u) {
       x->op == Op::Where && essence(x[1])->op == Op::Const && essence(x[2])->op == Op::Const;
   return u->dtype == boolean || (x->dtype == boolean && x->op != Op::Reduce) || choice;
 }
-
-// The sum of all indices at which memory and positions are read for `u` at `at`: it has the ranges
-// that the value depends on, or may, below a few nodes.
-UOp read_at(const UOp& u, const std::vector<UOp>& at, int depth = 8) {
-  UOp sum = index(0);
-  if (depth == 0 || (!is_movement(u->op) && !is_elementwise(u->op))) {
-    for (const UOp& i : at) sum = sum + i;
-    return sum;
-  }
-  UOp valid;
-  bool moves = is_movement(u->op);
-  std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
-  for (size_t i = 0; i < (moves ? 1 : u->src.size()); ++i) {
-    sum = sum + read_at(u[i], below, depth - 1);
-  }
-  return sum;
-}
-
-// Where a sum over r is of a one-hot product, an index that depends on what the one position does;
-// else null. It need not see every form that collapse.cpp does: it only keeps what is selected from
-// from being counted as read n times.
-UOp selected_at(const UOp& u, const std::vector<UOp>& at, const UOp& r, int depth = 12) {
-  if (depth-- == 0) return {};
-  if (is_movement(u->op)) {
-    UOp valid;
-    return selected_at(u[0], source_index(u, at, valid), r, depth);
-  }
-  if (u->op == Op::Xor && u[0]->op == Op::Ne) {
-    for (size_t side : {0, 1}) {
-      UOp position = read_at(u[0][1 - side], at);
-      bool counts = essence(u[0][side])->op == Op::Iota;
-      bool varies = read_at(u[0][side], at)->ranges & r->ranges;
-      if (counts && varies && !(position->ranges & r->ranges)) return position;
-    }
-    return {};
-  }
-  if (u->op == Op::Cast) return selected_at(u[0], at, r, depth);
-  if (u->op != Op::Where && u->op != Op::And && u->op != Op::Mul) return {};
-  // A float times zero is zero where it is finite, as what was an integer is.
-  auto exact = [&](const UOp& other) {
-    return u->op != Op::Mul || !is_float(u->dtype) || !is_float(essence(other)->dtype);
-  };
-  UOp first = exact(u[1]) ? selected_at(u[0], at, r, depth) : UOp();
-  return first || !exact(u[0]) ? first : selected_at(u[1], at, r, depth);
-}
-
-double size_of(const Shape& shape) {
-  double n = 1;
-  for (const UOp& dim : shape) n *= double(std::max<int64_t>(dim_max(dim), 1));
-  return n;
-}
-
-// How many terms of a tensor's reduce are left: of a sum over a one-hot product one.
-double terms(const UOp& reduce) {
-  std::vector<UOp> at;
-  for (size_t i = 0; i < reduce[0]->shape.size(); ++i) {
-    at.push_back(range(reduce[0]->shape[i], int64_t(i), AxisKind::Loop));
-  }
-  double n = 1;
-  for (int64_t axis : reduce->get<Reduction>().axes) {
-    bool sum = reduce->get<Reduction>().op == Op::Add;
-    if (sum && selected_at(reduce[0], at, at[size_t(axis)])) continue;
-    n *= double(std::max<int64_t>(dim_max(reduce[0]->shape[size_t(axis)]), 1));
-  }
-  return n;
-}
-
-// The order in which floats are added up depends on the loops around, so that one sum computed in
-// two places may be two values: x == max(x) would not hold.
-bool depends_on_order(const UOp& u) {
-  return u->op == Op::Reduce && u->get<Reduction>().op != Op::Max && is_float(u->dtype) &&
-         terms(u) > 1;
-}
-
-// What the sums of a graph are placed as: each as the last of the elementwise values of its size
-// that all of it goes through before anything else reads it, so that a sum is stored with the bias
-// and the residual added to it. What is on the way is computed where that is.
-class Outcomes {
- public:
-  Outcomes() = default;
-
-  explicit Outcomes(const std::vector<UOp>& order) {
-    std::unordered_map<const Node*, size_t> position;
-    std::vector<std::vector<size_t>> readers(order.size());
-    for (size_t i = 0; i < order.size(); ++i) {
-      position[order[i].get()] = i;
-      for (const UOp& s : order[i]->src) readers[position.at(s.get())].push_back(i);
-    }
-    for (size_t i = 0; i < order.size(); ++i) {
-      if (order[i]->op == Op::Reduce) find(order, readers, i);
-    }
-  }
-
-  /// Whether a reduce is placed as this value, itself perhaps.
-  bool has(const UOp& u) const { return outcomes_.count(u.get()) > 0; }
-  /// Whether it is one that floats were added up for.
-  bool is_sum(const UOp& u) const {
-    auto found = outcomes_.find(u.get());
-    return found != outcomes_.end() && found->second;
-  }
-  /// Whether it is on the way from a reduce to what that is placed as.
-  bool is_passed(const UOp& u) const { return passed_.count(u.get()) > 0; }
-
- private:
-  void find(const std::vector<UOp>& order, const std::vector<std::vector<size_t>>& readers,
-            size_t reduce) {
-    const UOp& u = order[reduce];
-    double size = size_of(u->shape);
-    size_t outcome = reduce;
-    std::vector<size_t> before;  // the outcome
-    std::vector<size_t> since;
-    // Values whose readers are still to be looked at, sources first: where there is one alone, all
-    // goes through it.
-    std::set<size_t> open = {reduce};
-    for (bool goes_on = true; goes_on && !open.empty();) {
-      size_t next = *open.begin();
-      open.erase(open.begin());
-      bool alone = open.empty() && (next == reduce || is_elementwise(order[next]->op));
-      if (alone) {
-        outcome = next;
-        before.insert(before.end(), since.begin(), since.end());
-        since.clear();
-      }
-      since.push_back(next);
-      goes_on = !readers[next].empty();
-      for (size_t reader : readers[next]) {
-        const UOp& r = order[reader];
-        bool moves = r->op == Op::Reshape || r->op == Op::Permute;
-        goes_on &= size_of(r->shape) == size && (is_elementwise(r->op) || moves);
-        open.insert(reader);
-      }
-    }
-    outcomes_[order[outcome].get()] |= depends_on_order(u);
-    for (size_t i : before) passed_.insert(order[i].get());
-  }
-
-  std::unordered_map<const Node*, bool> outcomes_;
-  std::unordered_set<const Node*> passed_;
-};
 
 struct Estimate {
   /// Operations for one element, without those of the reduces below that are placed as other
@@ -259,145 +101,6 @@ std::unordered_map<const Node*, Estimate> estimate(const std::vector<UOp>& order
     estimates[u.get()] = e;
   }
   return estimates;
-}
-
-RangeSet ranges_of(const std::vector<UOp>& index) {
-  RangeSet set = 0;
-  for (const UOp& i : index) set |= i->ranges;
-  return set;
-}
-
-// The loops around a value that is hoisted as far as its index allows: out of the innermost ones
-// that it does not depend on. The loops of an output may stand in any order, so where only they are
-// left, it leaves all that it does not depend on.
-std::vector<Loop> hoisted_loops(const Use& use) {
-  RangeSet needed = ranges_of(use.index);
-  std::vector<Loop> loops = use.loops;
-  while (!loops.empty() && !(loops.back().range->ranges & needed)) loops.pop_back();
-  bool in_output = loops.empty() || !loops.back().owner;
-  if (in_output) {
-    std::erase_if(loops, [&](const Loop& loop) { return !(loop.range->ranges & needed); });
-  }
-  return loops;
-}
-
-double evaluations(const Use& use) {
-  double n = use.times;
-  for (const Loop& loop : hoisted_loops(use)) {
-    n *= double(std::max<int64_t>(loop.range[0]->hi, 1));
-  }
-  return n;
-}
-
-// The owners of the loops that an index depends on.
-std::vector<const Node*> owners(const Use& use) {
-  RangeSet needed = ranges_of(use.index);
-  std::vector<const Node*> found;
-  for (const Loop& loop : use.loops) {
-    if (loop.range->ranges & needed) found.push_back(loop.owner);
-  }
-  return found;
-}
-
-void add_use(std::vector<Use>& uses, Use use) {
-  for (const Use& known : uses) {
-    bool same = known.kernel == use.kernel && known.index == use.index;
-    if (same && owners(known) == owners(use)) return;
-  }
-  uses.push_back(std::move(use));
-}
-
-// --- stages ---
-
-// The greatest stretches of a dim that an index may be made of: the factors of its terms.
-std::vector<int64_t> stretches(const UOp& at) {
-  std::vector<int64_t> found;
-  for (const LinearForm::Term& term : LinearForm::of(at).terms) {
-    if (term.factor > 1) found.push_back(term.factor);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-// The loops of reduces and stages that stand inside of a loop which a use does not depend on: with
-// one of them outside, a stage would be filled as often as the value is read.
-RangeSet loops_inside(const Use& use) {
-  RangeSet needed = ranges_of(use.index);
-  RangeSet inside = 0;
-  bool repeats = false;
-  for (const Loop& loop : use.loops) {
-    repeats |= !(loop.range->ranges & needed);
-    if (repeats && loop.owner) inside |= loop.range->ranges;
-  }
-  return inside;
-}
-
-// Whether the ranges of `at` are the same loops around all uses.
-bool loops_are_shared(const UOp& at, const std::vector<Use>& uses) {
-  auto owner = [&](const Use& use, const UOp& r) -> std::optional<const Node*> {
-    for (size_t i = use.loops.size(); i-- > 0;) {
-      if (use.loops[i].range == r) return use.loops[i].owner;
-    }
-    return std::nullopt;
-  };
-  for (const Loop& loop : uses[0].loops) {
-    if (!(loop.range->ranges & at->ranges)) continue;
-    for (const Use& use : uses) {
-      if (owner(use, loop.range) != owner(uses[0], loop.range)) return false;
-      if (loop.range->ranges & loops_inside(use)) return false;
-    }
-  }
-  return true;
-}
-
-// Whether an index exists for certain, whatever its gate says.
-bool is_within(const UOp& at, const UOp& dim) {
-  if (at->op == Op::Range && at[0] == dim) return true;
-  const int64_t* size = const_int(dim);
-  return size && at->lo >= 0 && at->hi < *size;
-}
-
-// Which block an index falls into.
-UOp block_of(const UOp& at, const UOp& dim, const UOp& block) {
-  if (block == dim) return index(0);
-  return is_const(block, 1) ? at : simplify(at / block);
-}
-
-// The smallest block of a dim that all uses agree on in the loops that they share; without those of
-// `inside`.
-UOp choose_block(const std::vector<Use>& uses, size_t axis, const UOp& dim, RangeSet inside) {
-  auto agree = [&](const UOp& block) {
-    UOp first = block_of(uses[0].index[axis], dim, block);
-    for (const Use& use : uses) {
-      if (block_of(use.index[axis], dim, block) != first) return false;
-      if (!is_within(use.index[axis], dim)) return false;
-    }
-    return !(first->ranges & inside) && loops_are_shared(first, uses);
-  };
-  if (agree(index(1))) return index(1);
-  const int64_t* size = const_int(dim);
-  for (int64_t stretch : stretches(uses[0].index[axis])) {
-    if (size && stretch < *size && *size % stretch == 0 && agree(index(stretch))) {
-      return index(stretch);
-    }
-  }
-  return dim;
-}
-
-// What each memory, or reduce, that a value is made of depends on.
-void ranges_read(const UOp& u, const std::vector<UOp>& at, int depth,
-                 std::vector<RangeSet>& found) {
-  if (u->op == Op::Const || u->op == Op::Iota || u->op == Op::Variable) return;
-  if (depth == 0 || (!is_movement(u->op) && !is_elementwise(u->op))) {
-    found.push_back(ranges_of(at));
-    return;
-  }
-  UOp valid;
-  bool moves = is_movement(u->op);
-  std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
-  for (size_t i = 0; i < (moves ? 1 : u->src.size()); ++i) {
-    ranges_read(u[i], below, depth - 1, found);
-  }
 }
 
 class Placement {
@@ -430,10 +133,8 @@ class Placement {
     bool output = std::find(outputs_.begin(), outputs_.end(), u) != outputs_.end();
     if (output) return u->op == Op::Buffer ? "" : "output";
     if (u->op == Op::Contiguous) return "contiguous";
-    bool computes = is_elementwise(u->op) || u->op == Op::Reduce;
+    if (!has_choice(u, uses)) return "";
     const Estimate& e = estimates_.at(u.get());
-    if (!computes || (!e.varies && u->op != Op::Reduce)) return "";
-    if (is_condition(u) || outcomes_.is_passed(u)) return "";
     double total = 0;
     double in_place = 0;
     for (const std::vector<Use>& together : by_kernel(uses)) {
@@ -451,119 +152,29 @@ class Placement {
     return fmt::format("inlined it would be computed {:.3g} times for {:.3g} values", total, size);
   }
 
-  // The uses of each kernel.
-  static std::vector<std::vector<Use>> by_kernel(const std::vector<Use>& uses) {
-    std::vector<std::vector<Use>> groups;
-    for (const Use& use : uses) {
-      auto same = [&](const std::vector<Use>& group) { return group[0].kernel == use.kernel; };
-      auto group = std::find_if(groups.begin(), groups.end(), same);
-      if (group == groups.end()) groups.push_back({use});
-      else group->push_back(use);
-    }
-    return groups;
+  // Whether it could be anywhere else than where it is read.
+  bool has_choice(const UOp& u, const std::vector<Use>& uses) const {
+    bool computes = u->op == Op::Reduce ||
+                    (is_elementwise(u->op) && estimates_.at(u.get()).varies && !is_condition(u));
+    if (!computes || outcomes_.is_passed(u)) return false;
+    bool once = uses.size() == 1 && evaluations(uses[0]) <= size_of(u->shape);
+    return !once;
   }
 
   bool may_inline(const UOp& u, const std::vector<Use>& uses) const {
     return uses.size() == 1 || !outcomes_.is_sum(u);
   }
 
-  // Whether a reduce that a value is made of reads something all along its loops that is the same
-  // for all of a dim, and for nothing that is in a block: it would be read for that one element.
-  bool shares_operand(const UOp& u, std::vector<UOp> at, RangeSet dim,
-                      const std::vector<RangeSet>& in_block, int depth = 16) const {
-    if (depth < 16 && outcomes_.has(u)) return false;
-    if (is_movement(u->op) || is_elementwise(u->op)) {
-      UOp valid;
-      std::vector<UOp> below = is_movement(u->op) ? source_index(u, at, valid) : at;
-      for (size_t i = 0; depth > 0 && i < (is_movement(u->op) ? 1 : u->src.size()); ++i) {
-        if (shares_operand(u[i], below, dim, in_block, depth - 1)) return true;
-      }
-      return false;
-    }
-    if (u->op != Op::Reduce) return false;
-    RangeSet own = 0;
-    int64_t id = first_free_range(at, {}, 0);
-    for (int64_t a : u->get<Reduction>().axes) {
-      at[size_t(a)] = range(u[0]->shape[size_t(a)], id++, AxisKind::Reduce);
-      own |= at[size_t(a)]->ranges;
-    }
-    std::vector<RangeSet> read;
-    ranges_read(u[0], at, 16, read);
-    std::erase_if(read, [&](RangeSet ranges) { return !(ranges & own); });
-    bool varies = std::any_of(read.begin(), read.end(), [&](RangeSet r) { return bool(r & dim); });
-    bool alone = std::any_of(read.begin(), read.end(), [&](RangeSet r) {
-      return !(r & dim) && std::all_of(in_block.begin(), in_block.end(),
-                                       [&](RangeSet block) { return bool(r & block); });
-    });
-    return varies && alone;
-  }
-
-  // A product shares what it reads among all that a loop makes of it only where the loop is its
-  // own, the weights among the tokens: such loops, and those inside of them, are taken in.
-  std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses) const {
-    RangeSet inside = 0;
-    std::vector<UOp> blocks = blocks_without(u, uses, inside);
-    const std::vector<UOp>& at = uses[0].index;
-    for (size_t i = 0; i < blocks.size() && size_of(blocks) > 1; ++i) {
-      if (!is_const(blocks[i], 1) || !at[i]->ranges) continue;
-      std::vector<RangeSet> in_block;
-      for (size_t j = 0; j < blocks.size(); ++j) {
-        if (!is_const(blocks[j], 1)) in_block.push_back(at[j]->ranges & ~at[i]->ranges);
-      }
-      if (!shares_operand(u, at, at[i]->ranges, in_block)) continue;
-      RangeSet taken = inside | at[i]->ranges;
-      for (const Loop& loop : uses[0].loops) {
-        if (loop.owner) taken |= loop.range->ranges;
-      }
-      std::vector<UOp> longer = blocks_without(u, uses, taken);
-      if (size_of(longer) * double(byte_size(u->dtype)) > max_stage_bytes) continue;
-      inside = taken;
-      blocks = longer;
-    }
-    return blocks;
-  }
-
-  static std::vector<UOp> blocks_without(const UOp& u, const std::vector<Use>& uses,
-                                         RangeSet inside) {
-    std::vector<UOp> blocks;
-    for (size_t i = 0; i < u->shape.size(); ++i) {
-      blocks.push_back(choose_block(uses, i, u->shape[i], inside));
-    }
-    return blocks;
-  }
-
-  // The loops around a stage, and the block that they ask for, as a use of it.
-  static Use around(const UOp& u, const std::vector<Use>& uses, const std::vector<UOp>& blocks) {
-    Use use = uses[0];
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      use.index[i] = block_of(use.index[i], u->shape[i], blocks[i]);
-    }
-    use.loops = hoisted_loops(use);
-    if (use.loops.empty()) use.times *= threads;
-    return use;
-  }
-
-  // Whether a product would read the whole of an operand anew in each of the loops around.
-  bool reads_anew(const UOp& u, const Use& use, const std::vector<UOp>& blocks,
-                  const Use& outside) const {
-    RangeSet around = ranges_of(outside.index);
-    std::vector<RangeSet> in_block;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      if (!is_const(blocks[i], 1)) in_block.push_back(use.index[i]->ranges & ~around);
-    }
-    return around && shares_operand(u, use.index, around, in_block);
-  }
-
   // Operations to keep a value inside of the kernel that has these uses.
   double stage_work(const UOp& u, const std::vector<Use>& uses) const {
     const Estimate& e = estimates_.at(u.get());
-    std::vector<UOp> blocks = choose_blocks(u, uses);
+    std::vector<UOp> blocks = choose_blocks(u, uses, outcomes_);
     double elements = size_of(blocks);
     if (elements <= 1 || elements * double(byte_size(u->dtype)) > max_stage_bytes) {
       return impossible;
     }
-    Use outside = around(u, uses, blocks);
-    if (reads_anew(u, uses[0], blocks, outside)) return impossible;
+    Use outside = around(u, uses, blocks, threads);
+    if (reads_anew(u, uses[0], blocks, outside, outcomes_)) return impossible;
     double filled = evaluations(outside) * elements;
     double read = 0;
     for (const Use& use : uses) read += evaluations(use);
@@ -573,10 +184,8 @@ class Placement {
   // The uses of what is left to be computed: where it pays to keep blocks of the value in a kernel,
   // there is one, that of the stage.
   std::vector<Use> staged(const UOp& u, const std::vector<Use>& uses) {
-    bool computes = is_elementwise(u->op) || u->op == Op::Reduce;
+    if (!has_choice(u, uses)) return uses;
     const Estimate& e = estimates_.at(u.get());
-    if (!computes || (!e.varies && u->op != Op::Reduce)) return uses;
-    if (is_condition(u) || outcomes_.is_passed(u)) return uses;
     std::vector<Use> left;
     for (const std::vector<Use>& together : by_kernel(uses)) {
       double inlined = 0;
@@ -585,8 +194,8 @@ class Placement {
         left.insert(left.end(), together.begin(), together.end());
         continue;
       }
-      std::vector<UOp> blocks = choose_blocks(u, together);
-      Use use = around(u, together, blocks);
+      std::vector<UOp> blocks = choose_blocks(u, together, outcomes_);
+      Use use = around(u, together, blocks, threads);
       int64_t id = first_free_range(use.index, {}, rank_of(use.kernel));
       for (size_t i = 0; i < blocks.size(); ++i) {
         if (is_const(blocks[i], 1)) continue;
@@ -656,7 +265,7 @@ class Placement {
     const Stored& stored = stored_[size_t(kernel)];
     bool plain = is_elementwise(u->op) && stored.nodes[0]->op != Op::Contiguous;
     if (!plain || output_loops(kernel) != loops_for(u->shape)) return {};
-    if (!may_join(u, kernel, uses)) return {};
+    const std::vector<Use> all = uses;
     std::erase_if(uses, [&](const Use& use) { return use.kernel != kernel; });
     own.kernel = kernel;
     uses.push_back(own);
@@ -666,7 +275,7 @@ class Placement {
     double inlined = may_inline(u, uses) ? here * e.work : impossible;
     double in_place = std::min(inlined, stage_work(u, uses));
     if (in_place > size_of(u->shape) * (e.work + store_cost) + here + kernel_cost) return {};
-    return staged(u, uses);
+    return may_join(u, kernel, all) ? staged(u, uses) : std::vector<Use>();
   }
 
   // Kernels over the same loops that read a value at their own elements become one, which may then
@@ -725,92 +334,7 @@ class Placement {
     }
     std::vector<UOp> nodes = stored_[size_t(kernel)].nodes;
     nodes.push_back(u);
-    return may_assign_together(nodes);
-  }
-
-  // Whether an assign changes what a value reads elsewhere than at its own element.
-  static bool overwrites_early(const UOp& assign, const UOp& value) {
-    std::vector<std::pair<UOp, bool>> todo = {{value->op == Op::Assign ? value[2] : value, false}};
-    std::set<std::pair<const Node*, bool>> seen;
-    while (!todo.empty()) {
-      auto [u, moved] = todo.back();
-      todo.pop_back();
-      if (!seen.insert({u.get(), moved}).second) continue;
-      if (u == assign[0] && moved) return true;
-      bool moves = moved || !(is_elementwise(u->op) || u->op == Op::Assign);
-      for (const UOp& s : u->src) todo.emplace_back(s, moves);
-    }
-    return false;
-  }
-
-  // Whether one of the values is made of what an assign left and another of what was there before.
-  static bool needs_two_states(const std::vector<UOp>& nodes) {
-    std::vector<std::unordered_set<const Node*>> made_of;
-    std::vector<UOp> assigns;
-    for (const UOp& u : nodes) {
-      std::unordered_set<const Node*>& all = made_of.emplace_back();
-      for (const UOp& x : toposort(u)) {
-        all.insert(x.get());
-        bool here = std::find(nodes.begin(), nodes.end(), x) != nodes.end();
-        if (x->op == Op::Assign && !here) assigns.push_back(x);
-      }
-    }
-    return std::any_of(assigns.begin(), assigns.end(), [&](const UOp& assign) {
-      return std::any_of(made_of.begin(), made_of.end(), [&](const auto& all) {
-        return all.count(assign[0].get()) && !all.count(assign.get());
-      });
-    });
-  }
-
-  // Whether values may be stored by one kernel though some of them overwrite a buffer: each buffer
-  // as a whole and once, read by the others at the same element only, and by nothing that comes
-  // after the kernel.
-  bool may_assign_together(const std::vector<UOp>& nodes) const {
-    if (needs_two_states(nodes)) return false;
-    std::set<const Node*> inside;
-    std::set<const Node*> bases;
-    for (const UOp& u : nodes) inside.insert(u.get());
-    for (const UOp& assign : nodes) {
-      if (assign->op != Op::Assign) continue;
-      bool whole = assign[0]->op == Op::Buffer && assign[1] == assign[0];
-      if (!whole || !bases.insert(assign[0].get()).second) return false;
-      for (const UOp& value : nodes) {
-        if (value != assign && overwrites_early(assign, value)) return false;
-      }
-    }
-    if (bases.empty()) return true;
-    // What depends on a value that is stored here and on one that is overwritten here.
-    std::set<const Node*> later;
-    std::set<const Node*> old;
-    std::vector<UOp> torn;
-    for (const UOp& u : order_) {
-      if (u->op == Op::Assign && bases.count(u[0].get()) && !inside.count(u.get())) return false;
-      if (inside.count(u.get())) {
-        later.insert(u.get());
-        continue;
-      }
-      bool is_later = false;
-      bool is_old = bases.count(u.get()) > 0;
-      for (const UOp& s : u->src) {
-        is_later |= later.count(s.get()) > 0;
-        is_old |= old.count(s.get()) > 0;
-      }
-      if (is_later) later.insert(u.get());
-      if (is_old) old.insert(u.get());
-      if (is_later && is_old) torn.push_back(u);
-    }
-    // It is computed in the kernel itself, unless something else needs it.
-    std::set<const Node*> outside;
-    for (const UOp& u : outputs_) outside.insert(u.get());
-    for (size_t i = order_.size(); i-- > 0;) {
-      const UOp& u = order_[i];
-      bool stored = u->op == Op::Assign || u->op == Op::Contiguous;
-      if (inside.count(u.get()) || !(stored || outside.count(u.get()))) continue;
-      outside.insert(u.get());
-      for (const UOp& s : u->src) outside.insert(s.get());
-    }
-    return std::none_of(torn.begin(), torn.end(),
-                        [&](const UOp& u) { return outside.count(u.get()) > 0; });
+    return may_store_together(nodes, order_, outputs_);
   }
 
   void unite(int64_t into, int64_t from) {
@@ -819,7 +343,7 @@ class Placement {
     if (reaches(into, from) || reaches(from, into)) return;
     std::vector<UOp> nodes = a.nodes;
     nodes.insert(nodes.end(), b.nodes.begin(), b.nodes.end());
-    if (!may_assign_together(nodes)) return;
+    if (!may_store_together(nodes, order_, outputs_)) return;
     for (const Staged& staged : b.stages) {
       auto same = [&](const Staged& other) { return other.node == staged.node; };
       if (std::any_of(a.stages.begin(), a.stages.end(), same)) return;

@@ -65,6 +65,11 @@ struct Stored {
 /// Which values are stored, users before sources (place.cpp).
 std::vector<Stored> place(const std::vector<UOp>& outputs);
 
+/// Whether one kernel may store these values of a graph although buffers are overwritten
+/// (states.cpp).
+bool may_store_together(const std::vector<UOp>& nodes, const std::vector<UOp>& order,
+                        const std::vector<UOp>& outputs);
+
 /// The index at which a movement op reads its source, given that at which it is read itself;
 /// `valid` gets the condition under which a Pad reads at all, and stays null elsewhere
 /// (ranges.cpp).
