@@ -8,7 +8,6 @@
 // and LLVM leave undefined is not rendered.
 #include <cmath>
 #include <functional>
-#include <unordered_map>
 
 #include "codegen/arithmetic.h"
 #include "codegen/lower.h"
@@ -23,15 +22,15 @@ namespace {
 
 // Bottom up, each node once: what `rule` makes is not offered to it again.
 UOp rewrite_once(const UOp& ast, const std::function<UOp(const UOp&)>& rule) {
-  std::unordered_map<const Node*, UOp> memo;
+  NodeMap<UOp> memo;
   for (const UOp& u : toposort(ast)) {
     std::vector<UOp> src;
-    for (const UOp& s : u->src) src.push_back(memo.at(s.get()));
+    for (const UOp& s : u->src) src.push_back(*memo.find(s.get()));
     UOp same = with_sources(u, std::move(src));
     UOp changed = rule(same);
     memo[u.get()] = changed ? changed : same;
   }
-  return memo.at(ast.get());
+  return *memo.find(ast.get());
 }
 
 // --- sixteen-bit floats, as their bits in u16 ---
@@ -123,7 +122,7 @@ UOp emulate_halves(const UOp& ast, const Target& target) {
   };
   UOp in_f32 = rewrite_once(ast, compute_in_f32);
   in_f32 = rewrite_once(in_f32, cast_through_f32);
-  std::unordered_map<const Node*, UOp> memo;
+  NodeMap<UOp> memo;
   auto as_bits = [&](const UOp& u, std::vector<UOp> src) -> UOp {
     DType to = u->dtype.scalar();
     DType from = u->src.empty() ? to : u[0]->dtype.scalar();
@@ -151,10 +150,10 @@ UOp emulate_halves(const UOp& ast, const Target& target) {
   };
   for (const UOp& u : toposort(in_f32)) {
     std::vector<UOp> src;
-    for (const UOp& s : u->src) src.push_back(memo.at(s.get()));
+    for (const UOp& s : u->src) src.push_back(*memo.find(s.get()));
     memo[u.get()] = as_bits(u, std::move(src));
   }
-  return simplify(memo.at(in_f32.get()));
+  return simplify(*memo.find(in_f32.get()));
 }
 
 // --- integers ---

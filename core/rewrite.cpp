@@ -16,18 +16,22 @@ using Function = std::function<UOp(const UOp&)>;
 // The node over its rewritten sources, or null while one of them is still to be done.
 UOp rebuilt(const UOp& u, const RewriteMemo& memo, std::vector<UOp>& todo) {
   size_t before = todo.size();
-  bool same = true;
-  for (const UOp& s : u->src) {
+  std::vector<UOp> src;
+  size_t n = u->src.size();
+  for (size_t i = 0; i < n; ++i) {
+    const UOp& s = u->src[i];
     const UOp* found = memo.find(s);
-    if (!found) todo.push_back(s);
-    else same = same && *found == s;
+    if (!found) {
+      todo.push_back(s);
+      continue;
+    }
+    // Mostly they are what they were.
+    if (src.empty() && *found == s) continue;
+    if (src.empty()) src.assign(u->src.begin(), u->src.begin() + int64_t(n));
+    src[i] = *found;
   }
   if (todo.size() > before) return {};
-  if (same) return u;
-  std::vector<UOp> src;
-  src.reserve(u->src.size());
-  for (const UOp& s : u->src) src.push_back(*memo.find(s));
-  return make(u->op, std::move(src), u->arg);
+  return src.empty() ? u : make(u->op, std::move(src), u->arg);
 }
 
 UOp rewrite(const UOp& root, const Function& rule, RewriteMemo& memo) {

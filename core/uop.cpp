@@ -51,7 +51,7 @@ bool same(const Node& a, const Node& b) {
 // A hash table whose lists run through the nodes themselves: it allocates nothing for a node.
 class InternTable {
  public:
-  InternTable() : lists_(size_t(1) << 12), shift_(64 - 12) {}
+  InternTable() : lists_(size_t(1) << 14), shift_(64 - 14) {}
 
   const Node* find(const Node& wanted) const {
     const Node* node = lists_[list_of(wanted)];
@@ -60,7 +60,8 @@ class InternTable {
   }
 
   void insert(const Node* node) {
-    if (++size_ > lists_.size()) grow();
+    // Most lists hold one node or none: to pass by one costs a look at memory far away.
+    if (2 * ++size_ > lists_.size()) grow();
     link(node);
   }
 
