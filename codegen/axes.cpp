@@ -53,13 +53,15 @@ struct Region {
 
 // What the heuristic looks at: the nodes of a kernel, its loops and its regions.
 struct Loops {
+  UOp ast;
   UOp store;
   std::vector<UOp> nodes;
   std::vector<UOp> outputs;  // the store's ranges, outermost first
   std::vector<UOp> reduces;  // distinct ranges of reduces and stages
   std::vector<Region> regions;
 
-  explicit Loops(const UOp& ast) : store(ast[0]), nodes(toposort(ast)), outputs(loops_of(store)) {
+  explicit Loops(const UOp& kernel)
+      : ast(kernel), store(ast[0]), nodes(toposort(ast)), outputs(loops_of(store)) {
     for (const UOp& u : nodes) {
       bool reduce = u->op == Op::Range && u->get<RangeInfo>().kind == AxisKind::Reduce;
       if (reduce) reduces.push_back(u);
@@ -127,26 +129,32 @@ bool divides(const UOp& range, int64_t n) {
   return end && *end % n == 0;
 }
 
+// What `n` iterations in pieces of `amount` cost, because the last piece does some again.
+double waste(double n, int64_t amount) {
+  return std::ceil(n / double(amount)) * double(amount) / n;
+}
+
 // Cost of a node with `r` (null: no axis) as vectors of `lanes`.
 double cost_of(const UOp& u, const Loops& loops, const UOp& r, int64_t lanes) {
-  RangeSet bit = r ? range_bit(r->get<RangeInfo>().id) : 0;
+  RangeSet bit = r ? r->ranges : 0;
+  double part = r ? waste(trips(r), lanes) / double(lanes) : 1;
   // A stage costs its stores: what it writes is the last of its values.
   bool writes = u->op == Op::Store || u->op == Op::Stage;
   bool memory = u->op == Op::Load || writes;
   if (is_address(u) && !memory) return 0;
   if (!memory && u->op != Op::Reduce) {
     double cost = iterations(u, loops) * node_cost(u);
-    return r && (u->ranges & bit) ? cost / double(lanes) : cost;
+    return r && (u->ranges & bit) ? cost * part : cost;
   }
   if (u->op == Op::Reduce) {
     double cost = iterations(u[0], loops);
-    return r && (u[0]->ranges & bit) ? cost / double(lanes) : cost;
+    return r && (u[0]->ranges & bit) ? cost * part : cost;
   }
   const UOp& at = u[u->op == Op::Stage ? 0 : 1];
   double cost = iterations(u, loops);
   for (const UOp& o : loops_of(u)) cost *= trips(o);
   if (!r || !(at->ranges & bit)) return cost;
-  return reads_together(at, r, lanes) ? cost / double(lanes) : 2 * cost;
+  return reads_together(at, r, lanes) ? cost * part : 2 * cost;
 }
 
 // Cost of a region with `r` as vectors.
@@ -193,7 +201,7 @@ Vectors choose_vectors(const Loops& loops, const Target& target) {
         for (const UOp& r : *list) {
           if (meets(loops, r, chosen.axes)) continue;
           for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
-            if (!divides(r, lanes)) continue;
+            if (!comes_in_pieces(loops.ast, r, lanes)) continue;
             double gain = region.cost - vector_cost(loops, region, r, lanes);
             if (gain > best_gain) {
               best_gain = gain;
@@ -213,27 +221,47 @@ Vectors choose_vectors(const Loops& loops, const Target& target) {
   return chosen;
 }
 
-// Work inside of reduces that is repeated for every iteration of the output range `r` though it
-// does not depend on it: what a tile over r would share. Beside a tile over `other`, only what
-// depends on that is still repeated.
-double shared_work(const Loops& loops, const Region& region, const UOp& r, const UOp& other) {
-  RangeSet bit = range_bit(r->get<RangeInfo>().id);
-  RangeSet tiled = other ? range_bit(other->get<RangeInfo>().id) : 0;
-  RangeSet reduces = 0;
-  for (const UOp& q : region.reduces) reduces |= range_bit(q->get<RangeInfo>().id);
-  double total = 0;
-  for (const UOp& u : region.nodes) {
-    bool repeated = (u->ranges & reduces) && !(u->ranges & bit);
-    if (is_address(u) || !repeated || (tiled && !(u->ranges & tiled))) continue;
-    total += iterations(u, loops) * node_cost(u);
+// Operations for one step of the innermost loop of a reduce, by which of two loops they depend on.
+struct StepCost {
+  double neither = 0;
+  double first = 0;
+  double second = 0;
+  double both = 0;
+
+  // For one output, where `a` copies over the first loop share what does not depend on it, and `b`
+  // over the second.
+  double shared(double a, double b) const {
+    return neither / (a * b) + first / b + second / a + both;
   }
-  return total * trips(r);
+};
+
+// Iterations of the loops of a region's reduces around a node.
+double steps(const UOp& u, const Region& region) {
+  double n = 1;
+  for (const UOp& r : region.reduces) {
+    if (u->ranges & r->ranges) n *= trips(r);
+  }
+  return n;
 }
 
-double inner_trips(const Region& region) {
-  double most = 0;
-  for (const UOp& r : region.reduces) most = std::max(most, trips(r));
-  return most;
+StepCost step_cost(const Region& region, const UOp& r, const UOp& q) {
+  RangeSet first = r->ranges;
+  RangeSet second = q ? q->ranges : 0;
+  double most = 1;
+  for (const UOp& u : region.nodes) most = std::max(most, steps(u, region));
+  StepCost cost;
+  for (const UOp& u : region.nodes) {
+    bool data = !is_address(u) || u->op == Op::Load;
+    const UOp& inside = u->op == Op::Reduce ? u[0] : u;
+    double n = steps(inside, region);
+    if (!data || n == 1) continue;
+    bool in_first = inside->ranges & first;
+    bool in_second = inside->ranges & second;
+    double& sum =
+        in_first ? (in_second ? cost.both : cost.first) : (in_second ? cost.second : cost.neither);
+    sum += node_cost(u) * n / most;
+  }
+  return cost;
 }
 
 // Whether a reduce shares the loop of its stage: copies of it get accumulators of their own, so
@@ -247,45 +275,102 @@ bool is_shared(const UOp& r, const Loops& loops) {
   return false;
 }
 
-// The output loop, not a vector, over which a tile would share most; null if over none.
-UOp best_tile(const Loops& loops, const Region& region, const Vectors& vectors, const UOp& other) {
-  UOp best;
-  double most = 0;
-  for (const UOp& r : region.outputs) {
-    bool vector = std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
-    if (vector || r == other || trips(r) < 4) continue;
-    double shared = shared_work(loops, region, r, other);
-    if (shared > most) {
-      most = shared;
-      best = r;
+// A register tile: copies of the body over one or two loops of the output, of which one may be the
+// rest of a vector's. Copies share what does not depend on their loop, and are chains of additions
+// that do not wait for each other; against that stand registers, and what an overhanging tile does
+// twice.
+struct Tile {
+  UOp first;
+  int64_t a = 1;
+  UOp second;
+  int64_t b = 1;
+};
+
+Tile best_tile(const Loops& loops, const Region& region, const Target& target,
+               const Vectors& vectors) {
+  // Additions that a processor has under way: two a cycle, four cycles each.
+  constexpr double chains = 8;
+  // What a larger tile has to save.
+  constexpr double least_gain = 0.01;
+  constexpr int64_t most_copies = 8;
+  int64_t n_reduces = 0;
+  int64_t n_values = 0;  // of the body, but for loads
+  RangeSet free = 0;
+  for (const UOp& u : region.nodes) {
+    bool reduce = u->op == Op::Reduce;
+    n_reduces += reduce;
+    if (reduce) free |= u->ranges;
+    n_values += !reduce && !is_address(u) && u->op != Op::Load && steps(u, region) > 1;
+  }
+  auto is_vector = [&](const UOp& r) {
+    return std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
+  };
+  auto pieces_of = [&](const UOp& r) {
+    double n = trips(r);
+    for (size_t i = 0; i < vectors.axes.size(); ++i) {
+      if (vectors.axes[i] == r) n /= double(vectors.moves[i].amount);
+    }
+    return n;
+  };
+  // One percent for finding out where the last tile begins.
+  auto overhang = [](double n, int64_t copies) {
+    double factor = waste(n, copies);
+    return factor > 1 ? factor * 1.01 : 1;
+  };
+  // More values than the products that are added need registers themselves.
+  auto fits = [&](int64_t a, int64_t b) {
+    int64_t copies = a * b * n_reduces;
+    if (n_values > n_reduces) return copies <= target.registers / 2;
+    return copies + std::min(a, b) + 1 <= target.registers;
+  };
+  // A loop of which no reduce depends has nothing to tile, and one whose copies share nothing is
+  // better served by wider vectors.
+  auto is_candidate = [&](const UOp& r) {
+    return (free & r->ranges) && (step_cost(region, r, {}).neither > 0 || is_vector(r));
+  };
+  auto allows = [&](const UOp& r, int64_t copies) {
+    double n = pieces_of(r);
+    if (double(copies) > n) return false;
+    return !is_shared(r, loops) || std::fmod(n, double(copies)) == 0;
+  };
+  Tile best;
+  double least = 0;
+  for (size_t i = 0; i < region.outputs.size(); ++i) {
+    for (size_t j = i; j < region.outputs.size(); ++j) {
+      const UOp& r = region.outputs[i];
+      UOp q = i == j ? UOp() : region.outputs[j];
+      if (!is_candidate(r) || (q && !is_candidate(q))) continue;
+      StepCost cost = step_cost(region, r, q);
+      for (int64_t a = 1; a <= most_copies; ++a) {
+        for (int64_t b = 1; b <= (q ? most_copies : 1); ++b) {
+          if (!fits(a, b) || !allows(r, a) || (q && !allows(q, b))) continue;
+          double each = std::max(cost.shared(double(a), double(b)), chains / double(a * b));
+          each *= overhang(pieces_of(r), a) * (q ? overhang(pieces_of(q), b) : 1);
+          bool better = least == 0 || each < least * (1 - least_gain);
+          bool smaller = each < least && a * b <= best.a * best.b;
+          if (!better && !smaller) continue;
+          least = each;
+          best = {r, a, q, b};
+        }
+      }
     }
   }
   return best;
 }
 
-// Register tiles: copies of the body over the one or two output loops that share the most. Half of
-// the registers are for accumulators; with one loop every copy has operands of its own, and gets
-// half of that.
 void choose_tiles(const Loops& loops, const Region& region, const Target& target,
                   const Vectors& vectors, std::vector<Move>& moves) {
-  if (region.reduces.empty() || inner_trips(region) < 16) return;
-  UOp first = best_tile(loops, region, vectors, {});
-  if (!first) return;
-  UOp second = best_tile(loops, region, vectors, first);
-  int64_t n_reduces = 0;
-  for (const UOp& u : region.nodes) n_reduces += u->op == Op::Reduce;
-  int64_t budget = target.registers / (second ? 2 : 4) / n_reduces;
-  auto tile = [&](const UOp& r, int64_t most) {
-    int64_t copies = std::min(most, budget);
-    bool exact = is_shared(r, loops);
-    while (copies > 1 && (double(copies) > trips(r) || (exact && !divides(r, copies)))) copies /= 2;
-    if (copies < 2) return;
+  double longest = 0;
+  for (const UOp& r : region.reduces) longest = std::max(longest, trips(r));
+  if (longest < 16) return;
+  Tile tile = best_tile(loops, region, target, vectors);
+  auto unroll = [&](const UOp& r, int64_t copies) {
+    if (!r || copies < 2) return;
     const RangeInfo& info = r->get<RangeInfo>();
     moves.push_back({Move::Kind::Unroll, info.id, info.kind == AxisKind::Reduce, copies});
-    budget /= copies;
   };
-  tile(first, second ? 4 : 8);
-  if (second) tile(second, 4);
+  unroll(tile.first, tile.a);
+  unroll(tile.second, tile.b);
 }
 
 // What reduces and stages cost that stand in other loops than `r`: all of it is done for each of

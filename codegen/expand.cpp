@@ -8,9 +8,14 @@
 // bits of a byte that eight lanes share are found to be one byte.
 //
 // unroll() substitutes constants for the loop's last bits and keeps all copies. Values that do not
-// depend on it are shared by interning. A count that does not divide the loop leaves a last tile
-// that overhangs: its indices are clamped, so it computes and stores the last element again, which
-// is the same value.
+// depend on it are shared by interning.
+//
+// A number that does not divide a loop that writes leaves a last piece that is not whole. It begins
+// earlier instead, so that it ends with the loop: what both it and the one before compute is stored
+// twice, the same value. That asks for a loop of at least one whole piece, in which nothing is
+// accumulated, and for a kernel that does not read what it writes over. Where that is not so, the
+// indices of an unrolled piece that overhangs are clamped: it computes and stores the last element
+// several times.
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
@@ -27,13 +32,21 @@ UOp repeat(const UOp& scalar, int64_t lanes) { return make(Op::Stack, {scalar}, 
 
 UOp lane(const UOp& vector, int64_t i) { return make(Op::Swizzle, {vector}, Axes{i}); }
 
+bool divides(const UOp& end, int64_t amount) { return is_const(simplify(end % index(amount)), 0); }
+
+bool binds(const UOp& u, const UOp& r) {
+  return std::find(u->src.begin() + int64_t(first_loop(*u)), u->src.end(), r) != u->src.end();
+}
+
 class Vectorizer {
  public:
   Vectorizer(const UOp& ast, const UOp& r, int64_t lanes)
       : range_(r), bit_(range_bit(r->get<RangeInfo>().id)), lanes_(lanes) {
-    outer_ = make(Op::Range, {simplify(r[0] / index(lanes))}, r->arg);
+    expect(comes_in_pieces(ast, r, lanes), "a loop that is not of whole vectors");
+    outer_ = pieces(r, lanes);
+    first_ = start_of_piece(outer_, r, lanes);
     for (const UOp& u : toposort(ast)) {
-      bool changes = (u->ranges & bit_) || binds(u);
+      bool changes = (u->ranges & bit_) || binds(u, range_);
       for (const UOp& s : u->src) changes |= affected_.count(s.get()) > 0;
       if (changes) affected_.insert(u.get());
     }
@@ -50,11 +63,6 @@ class Vectorizer {
   }
 
  private:
-  bool binds(const UOp& u) const {
-    return std::find(u->src.begin() + int64_t(first_loop(*u)), u->src.end(), range_) !=
-           u->src.end();
-  }
-
   UOp expand(const UOp& u) {
     switch (u->op) {
       case Op::Sink: return with_sources(u, sources(u));
@@ -101,7 +109,7 @@ class Vectorizer {
   std::vector<UOp> each_lane(const UOp& u) const {
     std::vector<UOp> all;
     for (int64_t i = 0; i < lanes_; ++i) {
-      UOp at = outer_ * index(lanes_) + index(i);
+      UOp at = first_ + index(i);
       all.push_back(simplify(substitute(u, {{range_, at}})));
     }
     return all;
@@ -211,16 +219,16 @@ class Vectorizer {
 
   UOp store(const UOp& u) {
     std::vector<UOp> src = u->src;
-    if (!binds(u)) {
+    if (!binds(u, range_)) {
       src[2] = (*this)(u[2]);
-      return make(Op::Store, std::move(src));
+      return make(Op::Store, std::move(src), u->arg);
     }
     std::replace(src.begin() + 3, src.end(), range_, outer_);
     std::vector<UOp> stores;
     for (const Place& place : places(each_lane(u[1]), widened((*this)(u[2])))) {
       src[1] = place.at;
       src[2] = place.value;
-      stores.push_back(make(Op::Store, src));
+      stores.push_back(make(Op::Store, src, u->arg));
     }
     return stores.size() == 1 ? stores[0] : make(Op::Sink, std::move(stores));
   }
@@ -231,7 +239,7 @@ class Vectorizer {
   // A loop of the stage itself is written in vectors; one around it gives each lane its elements.
   UOp stage(const UOp& u) {
     if (!affected_.count(u.get())) return u;
-    bool own = binds(u);
+    bool own = binds(u, range_);
     bool outer = has_lanes(u);
     std::vector<UOp> src;
     for (size_t i = 0; i < first_loop(*u); i += 2) {
@@ -257,7 +265,7 @@ class Vectorizer {
   UOp reduce(const UOp& u) {
     std::vector<UOp> src = u->src;
     src[0] = (*this)(u[0]);
-    if (!binds(u)) return make(Op::Reduce, std::move(src), u->arg);
+    if (!binds(u, range_)) return make(Op::Reduce, std::move(src), u->arg);
     src[0] = widened(src[0]);
     std::replace(src.begin() + 1, src.end(), range_, outer_);
     UOp total = make(Op::Reduce, std::move(src), u->arg);
@@ -276,6 +284,8 @@ class Vectorizer {
 
   UOp range_;
   UOp outer_;
+  /// The first iteration of a vector.
+  UOp first_;
   RangeSet bit_;
   int64_t lanes_;
   /// Nodes that depend on the loop or have a reduce over it below.
@@ -297,19 +307,39 @@ UOp flatten(const UOp& sink) {
 
 }  // namespace
 
+bool comes_in_pieces(const UOp& ast, const UOp& r, int64_t amount) {
+  if (divides(r[0], amount)) return true;
+  if (r[0]->lo < amount) return false;
+  const UOp& store = ast[0];
+  for (const UOp& u : toposort(ast)) {
+    bool overwritten = u->op == Op::Load && u[0] == store[0] && binds(store, r);
+    if (overwritten || (u->op == Op::Reduce && binds(u, r))) return false;
+  }
+  return true;
+}
+
+UOp pieces(const UOp& r, int64_t amount) {
+  return make(Op::Range, {simplify((r[0] + index(amount - 1)) / index(amount))}, r->arg);
+}
+
+UOp start_of_piece(const UOp& piece, const UOp& r, int64_t amount) {
+  UOp start = piece * index(amount);
+  UOp last = simplify(r[0] + index(-amount));
+  return divides(r[0], amount) ? start : where(start < last, start, last);
+}
+
 UOp vectorize(const UOp& ast, const UOp& r, int64_t lanes) {
   return simplify(flatten(Vectorizer(ast, r, lanes)(ast)));
 }
 
 UOp unroll(const UOp& ast, const UOp& r, int64_t copies) {
-  UOp count = index(copies);
-  UOp tiles = simplify((r[0] + index(copies - 1)) / count);
-  UOp outer = make(Op::Range, {tiles}, r->arg);
-  bool overhangs = !is_const(simplify(r[0] % count), 0);
+  UOp outer = pieces(r, copies);
+  bool whole = comes_in_pieces(ast, r, copies);
+  UOp first = whole ? start_of_piece(outer, r, copies) : outer * index(copies);
   auto copy = [&](const UOp& u, int64_t i) {
-    UOp at = outer * count + index(i);
+    UOp at = first + index(i);
     UOp last = simplify(r[0] + index(-1));
-    if (overhangs && i > 0) at = where(at < last, at, last);
+    if (!whole && i > 0) at = where(at < last, at, last);
     return substitute(u, {{r, at}});
   };
   UOp copied = graph_rewrite(ast, [&](const UOp& u) -> UOp {
@@ -336,7 +366,7 @@ UOp unroll(const UOp& ast, const UOp& r, int64_t copies) {
       return make(Op::Stage, std::move(all), info);
     }
     // Each copy of a reduce has an accumulator of its own; what they gathered is one at the end.
-    expect(!overhangs, "unroll of a reduce by {} that do not divide it", copies);
+    expect(whole, "unroll of a reduce by {} that do not divide it", copies);
     UOp total = all[0];
     for (size_t i = 1; i < all.size(); ++i) {
       total = make(u->get<Reduction>().op, {total, all[i]});

@@ -62,6 +62,12 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target);
 UOp apply_moves(const UOp& ast, const std::vector<Move>& moves);
 UOp vectorize(const UOp& ast, const UOp& range, int64_t lanes);
 UOp unroll(const UOp& ast, const UOp& range, int64_t copies);
+/// Whether a loop can run in pieces of `amount` iterations, the last one perhaps overlapping the
+/// one before.
+bool comes_in_pieces(const UOp& ast, const UOp& range, int64_t amount);
+/// The loop over the pieces of `range`, and the iteration at which one begins.
+UOp pieces(const UOp& range, int64_t amount);
+UOp start_of_piece(const UOp& piece, const UOp& range, int64_t amount);
 
 /// Vectors of neighbouring elements become wide loads (coalesce.cpp).
 UOp coalesce(const UOp& ast, const Target& target);

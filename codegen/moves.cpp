@@ -20,9 +20,10 @@ UOp find_range(const UOp& ast, const Move& move) {
 
 // Every place where `r` is bound gets `outer` and `inner` in its stead.
 UOp split(const UOp& ast, const UOp& r, int64_t amount, AxisKind inner_kind, int64_t inner_id) {
-  UOp outer = make(Op::Range, {simplify(r[0] / index(amount))}, r->arg);
+  expect(comes_in_pieces(ast, r, amount), "a loop is split in parts that are not whole");
+  UOp outer = pieces(r, amount);
   UOp inner = range(index(amount), inner_id, inner_kind);
-  UOp whole = outer * index(amount) + inner;
+  UOp whole = start_of_piece(outer, r, amount) + inner;
   UOp bound = graph_rewrite(ast, [&](const UOp& u) -> UOp {
     size_t first = first_loop(*u);
     for (size_t i = first; i < u->src.size(); ++i) {
