@@ -408,6 +408,15 @@ void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, std::ve
   if (best) moves.push_back({Move::Kind::Parallel, best->get<RangeInfo>().id, false, 0});
 }
 
+// What is too large to be still in a cache when somebody reads it is not put there: its lines need
+// not be read before they are written.
+void choose_stream(const Loops& loops, std::vector<Move>& moves) {
+  constexpr double least_bytes = 16 << 20;
+  double bytes = double(byte_size(loops.store[2]->dtype));
+  for (const UOp& r : loops.outputs) bytes *= trips(r);
+  if (bytes >= least_bytes) moves.push_back({Move::Kind::Stream, 0, false, 0});
+}
+
 // A grid: every output loop is global, and the innermost is cut into blocks. A grid has three dims:
 // where there are more loops, the outermost become one.
 void choose_grid(const Loops& loops, std::vector<Move>& moves) {
@@ -465,6 +474,7 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   for (const Region& region : loops.regions) choose_tiles(loops, region, target, vectors, tiles);
   moves.insert(moves.end(), tiles.begin(), tiles.end());
   choose_parallel(loops, tiles, moves);
+  if (target.lanes > 1) choose_stream(loops, moves);
   return moves;
 }
 

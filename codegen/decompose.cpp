@@ -284,7 +284,7 @@ UOp bools_as_bytes(const UOp& ast) {
     src[0] = make(Op::Param, {}, p);
     if (u->op == Op::Store) {
       src[2] = cast(src[2], u8);
-      return make(Op::Store, std::move(src));
+      return make(Op::Store, std::move(src), u->arg);
     }
     UOp byte = make(Op::Load, std::move(src), u->arg);
     return make(Op::Ne, {byte, number(byte, 0)});

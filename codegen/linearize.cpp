@@ -78,7 +78,7 @@ class Linearizer {
     // All values before all stores: a tile that overhangs stores an element twice, the same value.
     std::vector<UOp> stores;
     for (const UOp& store : sink->src) {
-      stores.push_back(make(Op::Store, {store[0], emit(store[1]), emit(store[2])}));
+      stores.push_back(make(Op::Store, {store[0], emit(store[1]), emit(store[2])}, store->arg));
     }
     for (const UOp& store : stores) linear_.code.push_back(store);
     while (open > 0) close_loop(loops[--open]);

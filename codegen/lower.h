@@ -15,17 +15,20 @@ namespace niwaki {
 
 /// A choice about one loop. The list of them is the whole optimisation of a kernel, kept as data.
 struct Move {
-  enum class Kind : uint8_t { Split, Merge, Vector, Unroll, Parallel, Global, Local } kind;
-  /// The range, by id, and whether it is a reduce's.
+  enum class Kind : uint8_t { Split, Merge, Vector, Unroll, Parallel, Global, Local, Stream } kind;
+  /// The range, by id, and whether it is a reduce's; nothing for Stream, which is about stores.
   int64_t range;
   bool reduce;
   /// Iterations of the new inner loop; the id of the loop merged into this one; lanes; copies. 0
-  /// for Parallel and Global.
+  /// for Parallel, Global and Stream.
   int64_t amount;
   friend bool operator==(const Move&, const Move&) = default;
 };
 
 std::string to_string(const Move& move);
+
+/// The arg of a Store that goes past the caches.
+inline constexpr int64_t streaming = 1;
 
 /// Linear code and how to launch it.
 struct LinearCode {

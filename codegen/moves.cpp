@@ -55,6 +55,17 @@ UOp merge(const UOp& ast, const UOp& outer, const UOp& inner) {
   return simplify(make(Op::Sink, std::move(stores)));
 }
 
+// Stores of whole vectors at multiples of their lanes go past the caches.
+UOp stream(const UOp& ast) {
+  std::vector<UOp> stores = ast->src;
+  for (UOp& store : stores) {
+    int64_t lanes = store[2]->dtype.lanes;
+    bool aligned = lanes > 1 && is_const(simplify(store[1] % index(lanes)), 0);
+    if (aligned) store = make(Op::Store, store->src, streaming);
+  }
+  return make(Op::Sink, std::move(stores));
+}
+
 // Loops of one iteration are no loops.
 UOp drop_single_loops(const UOp& ast) {
   std::vector<std::pair<UOp, UOp>> zeros;
@@ -84,7 +95,8 @@ UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
 
 std::string to_string(const Move& move) {
   constexpr std::string_view names[] = {"split",    "merge",  "vector", "unroll",
-                                        "parallel", "global", "local"};
+                                        "parallel", "global", "local",  "stream"};
+  if (move.kind == Move::Kind::Stream) return std::string(names[size_t(move.kind)]);
   std::string axis = fmt::format("{}{}", move.reduce ? "k" : "r", move.range);
   std::string text = fmt::format("{} {}", names[size_t(move.kind)], axis);
   if (move.kind == Move::Kind::Merge) return fmt::format("{} with r{}", text, move.amount);
@@ -96,8 +108,9 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
   int64_t next_id = first_inner_id;
   UOp result = ast;
   for (const Move& move : moves) {
-    UOp r = find_range(result, move);
-    expect(bool(r), "no loop for the move {}", to_string(move));
+    bool has_loop = move.kind != Move::Kind::Stream;
+    UOp r = has_loop ? find_range(result, move) : UOp();
+    expect(r || !has_loop, "no loop for the move {}", to_string(move));
     switch (move.kind) {
       case Move::Kind::Split:
         result = split(result, r, move.amount, r->get<RangeInfo>().kind, next_id++);
@@ -112,6 +125,7 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
       case Move::Kind::Unroll: result = unroll(result, r, move.amount); break;
       case Move::Kind::Parallel: result = retype(result, r, AxisKind::Parallel); break;
       case Move::Kind::Global: result = retype(result, r, AxisKind::Global); break;
+      case Move::Kind::Stream: result = stream(result); break;
     }
   }
   return drop_single_loops(result);

@@ -68,8 +68,8 @@ class Renderer {
     for (const std::string& declaration : declarations_) text += "declare " + declaration + "\n";
     return fmt::format(
         "{}\ndefine void @{}(ptr %buffers, ptr %variables, i64 %begin, i64 %end) {{\n"
-        "entry:\n{}{}}}\n",
-        text, name, slots, body_);
+        "entry:\n{}{}}}\n{}",
+        text, name, slots, body_, streams_ ? "!0 = !{i32 1}\n" : "");
   }
 
  private:
@@ -116,10 +116,7 @@ class Renderer {
       case Op::Stack: return stack(u);
       case Op::Swizzle: return swizzle(u);
       case Op::Load: return load(u);
-      case Op::Store: {
-        std::string at = address(u, value(u[1]));
-        return line("store {}, ptr {}, align {}", typed(u[2]), at, byte_size(u[2]->dtype));
-      }
+      case Op::Store: return store(u);
       default: return alu(u);
     }
   }
@@ -175,6 +172,17 @@ class Renderer {
     line("{} = load {}, ptr {}, align {}", loaded, type(u->dtype), address(u, safe), align);
     define(u, "select i1 {}, {} {}, {} zeroinitializer", gate, type(u->dtype), loaded,
            type(u->dtype));
+  }
+
+  // Buffers begin at multiples of the widest vector.
+  void store(const UOp& u) {
+    std::string at = address(u, value(u[1]));
+    bool streams = std::holds_alternative<int64_t>(u->arg);
+    int64_t align = byte_size(u[2]->dtype);
+    if (streams) align *= u[2]->dtype.lanes;
+    streams_ |= streams;
+    line("store {}, ptr {}, align {}{}", typed(u[2]), at, align,
+         streams ? ", !nontemporal !0" : "");
   }
 
   void masked_load(const UOp& u, int64_t align) {
@@ -314,6 +322,7 @@ class Renderer {
   }
 
   std::string body_;
+  bool streams_ = false;
   std::string block_ = "entry";
   std::set<std::string> declarations_;
   std::unordered_map<const Node*, std::string> names_;

@@ -49,5 +49,18 @@ TEST_CASE("what is written over is read once") {
   }
 }
 
+TEST_CASE("what is too large for the caches arrives") {
+  constexpr int64_t n = int64_t(1) << 24;
+  Tensor x = realize(Tensor::arange(n).cast(f32));
+  for (DType t : {f32, f16, u8}) {
+    CAPTURE(name(t));
+    Tensor stored = realize((x % 100.0).cast(t), {}, device("CPU"));
+    std::vector<float> values = to_vector<float>(stored, device("CPU"));
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < n; ++i) wrong += values[size_t(i)] != float(i % 100);
+    CHECK(wrong == 0);
+  }
+}
+
 }  // namespace
 }  // namespace niwaki::test

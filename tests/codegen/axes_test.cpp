@@ -1,0 +1,54 @@
+// The moves that are chosen for kernels of known sizes, on the machine of the goldens (eight lanes,
+// sixteen registers): one line a decision that speed rests on.
+#include <doctest/doctest.h>
+
+#include "codegen/lower.h"
+#include "codegen/render.h"
+#include "schedule/schedule.h"
+#include "support/cases.h"
+
+namespace niwaki::test {
+namespace {
+
+UOp only_kernel(const Tensor& t) {
+  Schedule made = schedule({t.uop()});
+  REQUIRE(made.kernels.size() == 1);
+  return made.kernels[0].ast;
+}
+
+std::string moves_of(const Tensor& t) {
+  std::string text;
+  for (const Move& move : choose_axes(only_kernel(t), target_of("llvm"))) {
+    text += (text.empty() ? "" : "; ") + to_string(move);
+  }
+  return text;
+}
+
+std::string llvm_of(const Tensor& t) {
+  Target target = target_of("llvm");
+  return render(lower(only_kernel(t), target), target, "kernel");
+}
+
+bool streams(const Tensor& t) { return llvm_of(t).find("!nontemporal") != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a product's tile shares both operands") {
+  Tensor a = Tensor::empty({1000, 1000});
+  CHECK(moves_of(a.matmul(Tensor::empty({1000, 1000}))) ==
+        "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; parallel r0");
+  // Nothing is shared by the rows of a sum.
+  CHECK(moves_of(a.sum({1})) == "vector k1 by 8; parallel r0");
+}
+
+TEST_CASE("what is larger than caches is written past them, in whole aligned vectors") {
+  CHECK(moves_of(Tensor::empty({2048, 2048}) + 1.0) == "vector r1 by 8; parallel r0; stream");
+  CHECK(streams(Tensor::empty({2048, 2048}) + 1.0));
+  CHECK(!streams(Tensor::empty({512, 2048}) + 1.0));
+  CHECK(!streams(Tensor::empty({2048, 2049}) + 1.0));
+  // A row of a large buffer is not large.
+  Tensor cache = Tensor::empty({2048, 2048});
+  CHECK(!streams(cache.narrow(0, 5, 1).assign(Tensor::empty({1, 2048}) + 1.0)));
+}
+
+}  // namespace niwaki::test
