@@ -17,7 +17,7 @@
 #include <functional>
 #include <thread>
 
-#include "bench/limits.h"
+#include "bench/machine/limits.h"
 #include "core/error.h"
 #include "runtimes/realize.h"
 
@@ -58,54 +58,77 @@ struct OpenBlas {
 
 enum class Limit { Multiply, Read, Copy };
 
-struct Case {
-  std::string name;
-  /// Of one run, in units of 1e9: floating-point operations, or bytes read and written.
-  double work = 0;
-  Limit limit = Limit::Copy;
+// A computation over memory that exists.
+struct Work {
   Tensor output;
   /// What is read; of the output's size where the limit is a copy.
   Tensor input;
   /// Null where there is no peer but the limit itself.
   std::function<void()> peer = {};
+  /// What the peer computed.
+  std::shared_ptr<std::vector<float>> expected = {};
+};
+
+struct Case {
+  std::string name;
+  /// Of one run, in units of 1e9: floating-point operations, or bytes read and written.
+  double size = 0;
+  Limit limit = Limit::Copy;
+  std::function<Work()> make;
 };
 
 // Numbers around 0 that differ from their neighbours.
 Tensor noise(const std::vector<int64_t>& shape) {
-  int64_t n = 1;
-  for (int64_t dim : shape) n *= dim;
-  std::vector<float> values(static_cast<size_t>(n));
+  Tensor t = Tensor::empty(shape);
+  const Buffer& b = *t.uop()->get<BufferRef>();
   uint32_t state = 1;
-  for (float& v : values) {
+  for (int64_t i = 0; i < b.size(); ++i) {
     state = state * 1664525U + 1013904223U;
-    v = float(state >> 8) / float(1 << 23) - 1;
+    static_cast<float*>(b.data)[i] = float(state >> 8) / float(1 << 23) - 1;
   }
-  return realize(Tensor::from(values, shape).contiguous());
+  return t;
 }
 
-std::vector<Case> make_cases(const OpenBlas& blas) {
-  std::vector<Case> cases;
-  for (int64_t n : {512, 1024, 2048, 1000}) {
-    Tensor a = noise({n, n});
-    Tensor b = noise({n, n});
-    auto c = std::make_shared<std::vector<float>>(static_cast<size_t>(n * n));
-    Case product = {fmt::format("matmul {0} x {0} x {0}", n), 2e-9 * double(n * n * n),
-                    Limit::Multiply, a.matmul(b), a};
-    if (blas.sgemm) product.peer = [&blas, a, b, c, n] { blas.multiply(a, b, *c, n); };
-    cases.push_back(std::move(product));
-  }
+Case product(int64_t n, const OpenBlas& blas) {
+  double flops = 2e-9 * double(n * n * n);
+  return {fmt::format("matmul {0} x {0} x {0}", n), flops, Limit::Multiply, [n, &blas] {
+            Tensor a = noise({n, n});
+            Tensor b = noise({n, n});
+            Work work = {a.matmul(b), a};
+            work.expected = std::make_shared<std::vector<float>>(static_cast<size_t>(n * n));
+            if (blas.sgemm) {
+              work.peer = [&blas, a, b, c = work.expected, n] { blas.multiply(a, b, *c, n); };
+            }
+            return work;
+          }};
+}
+
+Case over_rows(const std::string& name, Limit limit, const std::function<Tensor(Tensor)>& f) {
   constexpr int64_t rows = 4096;
-  constexpr double bytes = 4e-9 * rows * rows;
-  Tensor x = noise({rows, rows});
-  cases.push_back({"elementwise x * 2 + 1, 64 MB", 2 * bytes, Limit::Copy, x * 2.0 + 1.0, x});
-  cases.push_back({"sum, 64 MB", bytes, Limit::Read, x.sum(), x});
-  cases.push_back({"softmax of rows, 64 MB", 2 * bytes, Limit::Copy, x.softmax(), x});
-  cases.push_back({"layer_norm of rows, 64 MB", 2 * bytes, Limit::Copy, x.layer_norm(), x});
-  Tensor image = noise({1, 64, 56, 56});
-  Tensor weight = noise({64, 64, 3, 3});
-  cases.push_back({"conv 3 x 3, 64 to 64, 56 x 56", 2e-9 * 56 * 56 * 64 * 64 * 9, Limit::Multiply,
-                   image.conv2d(weight, {.padding = {1}}), image});
-  return cases;
+  double bytes = (limit == Limit::Copy ? 2 : 1) * 4e-9 * rows * rows;
+  return {name + ", 64 MB", bytes, limit, [f] {
+            Tensor x = noise({rows, rows});
+            return Work{f(x), x};
+          }};
+}
+
+std::vector<Case> all_cases(const OpenBlas& blas) {
+  return {
+      product(512, blas),
+      product(1024, blas),
+      product(2048, blas),
+      product(1000, blas),
+      over_rows("x * 2 + 1", Limit::Copy, [](const Tensor& x) { return x * 2.0 + 1.0; }),
+      over_rows("sum", Limit::Read, [](const Tensor& x) { return x.sum(); }),
+      over_rows("softmax of rows", Limit::Copy, [](const Tensor& x) { return x.softmax(); }),
+      over_rows("layer_norm of rows", Limit::Copy, [](const Tensor& x) { return x.layer_norm(); }),
+      {"conv 3 x 3, 64 to 64, 56 x 56", 2e-9 * 56 * 56 * 64 * 64 * 9, Limit::Multiply,
+       [] {
+         Tensor image = noise({1, 64, 56, 56});
+         Tensor weight = noise({64, 64, 3, 3});
+         return Work{image.conv2d(weight, {.padding = {1}}), image};
+       }},
+  };
 }
 
 // --- measuring ---
@@ -140,40 +163,51 @@ double seconds_warm(const std::function<void()>& body, int64_t times) {
   return seconds_of(body, times);
 }
 
+// A wrong product is not fast.
+void check_equal(const Buffer& ours, const std::vector<float>& expected) {
+  const float* values = static_cast<const float*>(ours.data);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    check(std::abs(values[i] - expected[i]) < 1e-3, "bench_kernels: element {} is {}, not {}", i,
+          values[i], expected[i]);
+  }
+}
+
 Row measure(const Case& c, int64_t threads, int64_t repeats, const OpenBlas& blas) {
   Pool pool(threads);
   default_device().set_threads(threads);
   if (blas.set_threads) blas.set_threads(int(threads));
-  Replay replay({c.output}, default_device());
+  Work work = c.make();
+  Replay replay({work.output}, default_device());
   auto ours = [&] { replay.run(); };
   constexpr double sample = 0.02;
   ours();
   int64_t times = std::max<int64_t>(1, int64_t(sample / seconds_of(ours, 1)));
   int64_t peer_times = 1;
-  if (c.peer) {
-    c.peer();
-    peer_times = std::max<int64_t>(1, int64_t(sample / seconds_of(c.peer, 1)));
+  if (work.peer) {
+    work.peer();
+    peer_times = std::max<int64_t>(1, int64_t(sample / seconds_of(work.peer, 1)));
   }
   // Memory is read and written where the kernel does it, so that both find it in the same caches.
-  const Buffer& input = *c.input.uop()->get<BufferRef>();
+  const Buffer& input = *work.input.uop()->get<BufferRef>();
   const Buffer& output = replay.output(0);
   auto limit = [&] {
-    if (c.limit == Limit::Multiply) multiply_adds(1e9 * c.work, pool);
+    if (c.limit == Limit::Multiply) multiply_adds(1e9 * c.size, pool);
     else if (c.limit == Limit::Read) read_memory(input.data, input.bytes(), pool);
     else copy_memory(output.data, input.data, input.bytes(), pool);
   };
+  if (work.peer) check_equal(replay.output(0), *work.expected);
   std::vector<double> own;
   std::vector<double> peers;
   std::vector<double> limits;
   for (int64_t i = 0; i < repeats; ++i) {
     own.push_back(seconds_warm(ours, times));
-    if (c.peer) peers.push_back(c.work / seconds_warm(c.peer, peer_times));
-    limits.push_back(c.work / seconds_warm(limit, times));
+    if (work.peer) peers.push_back(c.size / seconds_warm(work.peer, peer_times));
+    limits.push_back(c.size / seconds_warm(limit, times));
   }
   Row row = {c.name, threads, c.limit == Limit::Multiply};
   row.seconds = median(own);
-  row.rate = c.work / row.seconds;
-  row.peer = c.peer ? median(peers) : 0;
+  row.rate = c.size / row.seconds;
+  row.peer = work.peer ? median(peers) : 0;
   row.limit = median(limits);
   return row;
 }
@@ -219,7 +253,7 @@ int run(const std::vector<std::string>& args) {
   }
   std::vector<std::string> objects;
   int64_t most = std::min<int64_t>(2, std::max(1U, std::thread::hardware_concurrency()));
-  for (const Case& c : make_cases(blas)) {
+  for (const Case& c : all_cases(blas)) {
     if (c.name.find(only) == std::string::npos) continue;
     for (int64_t threads = 1; threads <= most; ++threads) {
       Row row = measure(c, threads, std::max<int64_t>(repeats, 1), blas);

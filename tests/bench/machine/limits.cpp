@@ -4,7 +4,7 @@
 //
 // Rejected: memcpy as the limit of copying on x86. It reads every line that it is about to write,
 // half as much again as it has to, and kernels that do not could exceed it.
-#include "bench/limits.h"
+#include "bench/machine/limits.h"
 
 #include <cstring>
 #include <functional>
@@ -153,7 +153,8 @@ void multiply(int64_t loops) {
 
 // Calls `body` with a first page and a number of pages for each thread.
 void each_part(size_t bytes, Pool& threads, const std::function<void(size_t, size_t)>& body) {
-  threads.run(int64_t(bytes / 4096), [&](int64_t begin, int64_t end) {
+  Pool::Loop pages = {int64_t(bytes / 4096), true};
+  threads.run({&pages, 1}, [&](size_t, int64_t begin, int64_t end) {
     body(size_t(begin) * 4096, size_t(end - begin) * 4096);
   });
 }
@@ -162,7 +163,8 @@ void each_part(size_t bytes, Pool& threads, const std::function<void(size_t, siz
 
 void multiply_adds(double flops, Pool& threads) {
   double each = flops / double(threads.threads()) / double(2 * chains * lanes());
-  threads.run(threads.threads(), [&](int64_t begin, int64_t end) {
+  Pool::Loop one_each = {threads.threads(), true};
+  threads.run({&one_each, 1}, [&](size_t, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) multiply(int64_t(each));
   });
 }
