@@ -188,34 +188,62 @@ bool meets(const Loops& loops, const UOp& r, const std::vector<UOp>& chosen) {
   return false;
 }
 
-// Vector axes, those of the most expensive region first; of one, best first, and a second only
-// where no value depends on both.
+// A loop that could become vectors, and what that would save.
+struct Candidate {
+  UOp axis;
+  int64_t lanes;
+  double gain;
+};
+
+// The loops of a region in their best number of lanes, as far as they gain anything, the best
+// first.
+std::vector<Candidate> vector_candidates(const Loops& loops, const Region& region,
+                                         const Target& target, const Vectors& chosen) {
+  std::vector<Candidate> found;
+  for (const std::vector<UOp>* list : {&region.outputs, &region.reduces}) {
+    for (const UOp& r : *list) {
+      if (meets(loops, r, chosen.axes)) continue;
+      Candidate best = {r, 1, 0.02 * region.cost};
+      for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
+        if (!comes_in_pieces(loops.ast, r, lanes)) continue;
+        double gain = region.cost - vector_cost(loops, region, r, lanes);
+        if (gain > best.gain) best = {r, lanes, gain};
+      }
+      if (best.lanes > 1) found.push_back(best);
+    }
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.gain > b.gain; });
+  return found;
+}
+
+// Vector axes, those of the most expensive region first; of one, those that together save most. A
+// value is a vector along one axis, so what they save adds up, and the best axis alone may be worse
+// than several: the rows of a softmax than its three loops over columns.
 Vectors choose_vectors(const Loops& loops, const Target& target) {
   Vectors chosen;
   for (const Region& region : loops.regions) {
-    for (bool first = true;; first = false) {
-      double best_gain = (first ? 0.2 : 0.02) * region.cost;
-      UOp best;
-      int64_t best_lanes = 0;
-      for (const std::vector<UOp>* list : {&region.outputs, &region.reduces}) {
-        for (const UOp& r : *list) {
-          if (meets(loops, r, chosen.axes)) continue;
-          for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
-            if (!comes_in_pieces(loops.ast, r, lanes)) continue;
-            double gain = region.cost - vector_cost(loops, region, r, lanes);
-            if (gain > best_gain) {
-              best_gain = gain;
-              best = r;
-              best_lanes = lanes;
-            }
-          }
-        }
+    std::vector<Candidate> candidates = vector_candidates(loops, region, target, chosen);
+    std::vector<Candidate> best;
+    double best_gain = 0.2 * region.cost;
+    for (const Candidate& first : candidates) {
+      std::vector<Candidate> together = {first};
+      std::vector<UOp> axes = {first.axis};
+      double gain = first.gain;
+      for (const Candidate& next : candidates) {
+        if (meets(loops, next.axis, axes)) continue;
+        together.push_back(next);
+        axes.push_back(next.axis);
+        gain += next.gain;
       }
-      if (!best) break;
-      const RangeInfo& info = best->get<RangeInfo>();
-      chosen.axes.push_back(best);
-      chosen.moves.push_back(
-          {Move::Kind::Vector, info.id, info.kind == AxisKind::Reduce, best_lanes});
+      if (gain <= best_gain) continue;
+      best_gain = gain;
+      best = std::move(together);
+    }
+    for (const Candidate& c : best) {
+      const RangeInfo& info = c.axis->get<RangeInfo>();
+      chosen.axes.push_back(c.axis);
+      chosen.moves.push_back({Move::Kind::Vector, info.id, info.kind == AxisKind::Reduce, c.lanes});
     }
   }
   return chosen;
@@ -386,6 +414,38 @@ double repeated_cost(const Loops& loops, const UOp& r) {
   return cost;
 }
 
+// Additions to one register wait for each other. Where no tile gives a reduce several, its loop is
+// copied until there are as many as are under way at once, as long as an iteration is short.
+void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
+                         std::vector<Move>& moves) {
+  constexpr int64_t under_way = 4;
+  constexpr double short_iteration = 8;
+  for (const Move& tile : tiles) {
+    for (const UOp& r : region.outputs) {
+      if (tile.range == r->get<RangeInfo>().id) return;
+    }
+  }
+  for (const UOp& r : region.reduces) {
+    int64_t lanes = 1;
+    bool is_cut = false;
+    for (const Move& move : moves) {
+      if (!move.reduce || move.range != r->get<RangeInfo>().id) continue;
+      if (move.kind == Move::Kind::Vector) lanes = move.amount;
+      else is_cut = true;
+    }
+    double work = 0;
+    int64_t accumulators = 0;
+    for (const UOp& u : region.nodes) {
+      accumulators += u->op == Op::Reduce && loops_of(u) == std::vector<UOp>{r};
+      if (!is_address(u) && (u->ranges & r->ranges)) work += node_cost(u);
+    }
+    bool fits = divides(r, lanes * under_way) && trips(r) >= double(8 * lanes * under_way);
+    bool waits = accumulators > 0 && accumulators < under_way && work <= short_iteration;
+    if (is_cut || !fits || !waits) continue;
+    moves.push_back({Move::Kind::Unroll, r->get<RangeInfo>().id, true, under_way});
+  }
+}
+
 // The loop that threads share: the outermost that makes little that was hoisted run more often.
 void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, std::vector<Move>& moves) {
   double most_repeated = 0;
@@ -472,6 +532,9 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   choose_splits(loops, vectors.moves, moves);
   std::vector<Move> tiles;
   for (const Region& region : loops.regions) choose_tiles(loops, region, target, vectors, tiles);
+  for (const Region& region : loops.regions) {
+    choose_accumulators(region, tiles, moves);
+  }
   moves.insert(moves.end(), tiles.begin(), tiles.end());
   choose_parallel(loops, tiles, moves);
   if (target.lanes > 1) choose_stream(loops, moves);

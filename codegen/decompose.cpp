@@ -218,8 +218,8 @@ UOp maximum(const UOp& u) {
   const UOp& b = u[1];
   if (u->dtype.kind == Kind::Bool) return either(a, b);
   if (!is_float(u->dtype)) return where(a < b, b, a);
-  UOp a_is_nan = make(Op::Ne, {a, a});
-  return where(either(b < a, a_is_nan), a, b);
+  // The inner choice is what processors call the maximum.
+  return where(make(Op::Ne, {a, a}), a, where(b < a, a, b));
 }
 
 // --- casts and bools ---

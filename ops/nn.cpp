@@ -31,7 +31,7 @@ std::optional<Tensor> channels(const Tensor& x, const std::optional<Tensor>& t, 
 
 Tensor Tensor::softmax(int64_t axis, Here) const {
   Tensor e = (wide() - wide().greatest({axis})).exp();
-  return (e / e.sum({axis}, true)).as_float(numbers().dtype());
+  return (e * e.sum({axis}, true).reciprocal()).as_float(numbers().dtype());
 }
 
 Tensor Tensor::log_softmax(int64_t axis, Here) const {

@@ -170,7 +170,8 @@ class Placement {
     const Estimate& e = estimates_.at(u.get());
     std::vector<UOp> blocks = choose_blocks(u, uses, outcomes_);
     double elements = size_of(blocks);
-    if (elements <= 1 || elements * double(byte_size(u->dtype)) > max_stage_bytes) {
+    if (u->dtype == boolean || elements <= 1 ||
+        elements * double(byte_size(u->dtype)) > max_stage_bytes) {
       return impossible;
     }
     Use outside = around(u, uses, blocks, threads);
