@@ -3,11 +3,11 @@
 // files do not depend on where the tests run.
 #include <doctest/doctest.h>
 
+#include "cases/cases.h"
 #include "codegen/lower.h"
 #include "codegen/render.h"
 #include "core/text.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
 #include "support/golden.h"
 
 namespace niwaki::test {

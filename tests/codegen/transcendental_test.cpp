@@ -6,10 +6,10 @@
 
 #include <set>
 
+#include "cases/cases.h"
 #include "codegen/lower.h"
 #include "codegen/render.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
 
 namespace niwaki::test {
 namespace {

@@ -10,12 +10,12 @@
 #include <algorithm>
 #include <functional>
 
+#include "cases/cases.h"
 #include "core/text.h"
 #include "models/layers.h"
 #include "ops/gradient.h"
 #include "ops/optim.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
 #include "support/qwen3_shapes.h"
 
 namespace niwaki::test {

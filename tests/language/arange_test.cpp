@@ -5,9 +5,9 @@
 
 #include <cmath>
 
+#include "cases/cases.h"
 #include "ops/gradient.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 #include "support/iterations.h"
 #include "support/naive.h"
 

@@ -7,11 +7,11 @@
 
 #include <cstring>
 
+#include "cases/cases.h"
 #include "core/error.h"
 #include "ops/gradient.h"
 #include "ops/random.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 
 namespace niwaki::test {
 namespace {

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <functional>
 
+#include "cases/cases.h"
 #include "core/error.h"
 #include "ops/gradient.h"
 #include "runtimes/bindings.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 #include "support/naive.h"
 
 namespace niwaki::test {

@@ -49,11 +49,11 @@ std::vector<Source> read_sources(const std::vector<std::string>& directories) {
   return found;
 }
 
-// Layers, then examples: what is shipped.
+// Layers, then what stands beside them: what is shipped.
 const std::vector<Source>& product() {
   static const std::vector<Source> sources = [] {
     std::vector<std::string> directories = layers;
-    directories.push_back("examples");
+    for (const char* more : {"cases", "examples"}) directories.push_back(more);
     return read_sources(directories);
   }();
   return sources;
@@ -103,6 +103,8 @@ TEST_CASE("an include runs with the order of the layers, never against it") {
       std::string header = included(source.lines[i]);
       INFO(source.at(i), " includes ", header);
       CHECK_FALSE(header.starts_with("tests/"));
+      bool has_cases = source.directory() == "cases" || source.directory() == "cli";
+      CHECK((!header.starts_with("cases/") || has_cases));
       CHECK(header.find("..") == std::string::npos);
     }
   }
@@ -111,7 +113,7 @@ TEST_CASE("an include runs with the order of the layers, never against it") {
 
 TEST_CASE("foreign headers stay where they belong") {
   std::vector<std::string> directories = layers;
-  for (const char* more : {"examples", "tests"}) directories.push_back(more);
+  for (const char* more : {"cases", "examples", "tests"}) directories.push_back(more);
   for (const Source& source : read_sources(directories)) {
     for (size_t i = 0; i < source.lines.size(); ++i) {
       std::string header = included(source.lines[i]);

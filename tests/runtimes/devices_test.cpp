@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "cases/cases.h"
 #include "runtimes/bindings.h"
 #include "runtimes/borrowed_code.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 
 namespace niwaki::test {
 namespace {

@@ -4,11 +4,11 @@
 
 #include <functional>
 
+#include "cases/cases.h"
 #include "codegen/render.h"
 #include "core/error.h"
 #include "runtimes/borrowed_code.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 #include "support/naive.h"
 
 namespace niwaki::test {

@@ -2,9 +2,9 @@
 // kernels as by hand; a training step that writes its weights in place.
 #include <doctest/doctest.h>
 
+#include "cases/cases.h"
 #include "ops/gradient.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 #include "support/naive.h"
 
 namespace niwaki::test {

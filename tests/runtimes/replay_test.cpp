@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "cases/cases.h"
 #include "runtimes/realize.h"
-#include "support/cases.h"
 
 namespace niwaki::test {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <set>
 
+#include "cases/cases.h"
 #include "core/text.h"
 #include "ops/rules.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
 #include "support/evaluate.h"
 #include "support/iterations.h"
 

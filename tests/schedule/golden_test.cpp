@@ -1,9 +1,9 @@
 // The kernels of every shared case, as text: what was fused, what is stored and why.
 #include <doctest/doctest.h>
 
+#include "cases/cases.h"
 #include "core/text.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
 #include "support/golden.h"
 
 namespace niwaki::test {

@@ -1,9 +1,12 @@
-#include "support/cases.h"
+#include "cases/cases.h"
+
+#include <fmt/ranges.h>
 
 #include <memory>
-#include <stdexcept>
 
-namespace niwaki::test {
+#include "core/error.h"
+
+namespace niwaki {
 namespace {
 
 uint64_t next_random(uint64_t& state) {
@@ -116,7 +119,9 @@ const Case& find_case(const std::string& name) {
   for (const Case& c : cases()) {
     if (c.name == name) return c;
   }
-  throw std::runtime_error("no case " + name);
+  std::vector<std::string> names;
+  for (const Case& c : cases()) names.push_back(c.name);
+  fail("cases: there is no '{}': there are {}", name, fmt::join(names, ", "));
 }
 
 DType one_bit_type() {
@@ -145,4 +150,4 @@ Tensor one_bit_weights(int64_t rows, int64_t columns, uint64_t seed) {
   return Tensor::view(memory->data(), one_bit_type(), {rows, columns}, memory);
 }
 
-}  // namespace niwaki::test
+}  // namespace niwaki

@@ -1,5 +1,8 @@
-// The shared cases: one list of named graphs that every stage is tested on. Each is small enough
-// that its golden files can be read, and each is here for something that no other shows.
+// The shared cases: one list of named graphs that every stage is tested on and that `niwaki
+// explain` takes apart. Each is small enough that its golden files can be read, and each is here
+// for something that no other shows.
+//
+// No layer: it uses core and ops alone, so that the tests of any stage can use it.
 #pragma once
 
 #include <functional>
@@ -8,7 +11,7 @@
 
 #include "ops/tensor.h"
 
-namespace niwaki::test {
+namespace niwaki {
 
 struct Case {
   std::string name;
@@ -19,7 +22,7 @@ struct Case {
 /// 8].
 const std::vector<Case>& cases();
 
-/// The case of that name.
+/// The case of that name; Error naming all of them for another.
 const Case& find_case(const std::string& name);
 
 /// Q1_0 as the tests know it: 128 weights in 18 bytes, an f16 scale and a bit each.
@@ -31,4 +34,4 @@ Tensor input(std::vector<int64_t> shape, uint64_t seed);
 /// Random bytes whose f16 scales are 1.
 Tensor one_bit_weights(int64_t rows, int64_t columns, uint64_t seed);
 
-}  // namespace niwaki::test
+}  // namespace niwaki
