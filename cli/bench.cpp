@@ -4,9 +4,9 @@
 // which compiles its kernels and brings the weights into memory.
 //
 // Added to llama-bench's columns: the bytes of weights that generation reads a second, and their
-// share of the bandwidth that this machine's memory was measured to have a moment before, by as
-// many threads. It says how much faster the model could at most become, which tokens a second do
-// not. A prompt reads its weights once for many tokens, so there the columns stay empty.
+// share of the bandwidth that this machine's memory was measured to have, a moment before or ever,
+// by as many threads. It says how much faster the model could at most become, which tokens a second
+// do not. A prompt reads its weights once for many tokens, so there the columns stay empty.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -14,8 +14,8 @@
 #include <optional>
 
 #include "cli/commands.h"
-#include "cli/machine.h"
 #include "cli/open_model.h"
+#include "runtimes/roofline.h"
 
 namespace niwaki {
 namespace {
@@ -198,7 +198,7 @@ int bench_command(const Args& args) {
           test.name(), model.context());
   }
   progress.show("measuring the bandwidth of memory");
-  const double bandwidth = read_bandwidth(n_threads(model));
+  const double bandwidth = remeasured_roofline(n_threads(model)).bytes;
   for (Test& test : tests) measure(model, test, args.integer("--repetitions"), progress);
   write_out(args.text("--output") == "json" ? json(model, tests, bandwidth)
                                             : markdown(model, tests, bandwidth));

@@ -4,10 +4,10 @@
 #include <thread>
 
 #include "cli/commands.h"
-#include "cli/machine.h"
 #include "cli/terminal.h"
 #include "core/env.h"
 #include "runtimes/device.h"
+#include "runtimes/roofline.h"
 
 namespace niwaki {
 

@@ -1,0 +1,72 @@
+// The limits of the machine are measured once and kept, the higher of two measurements counts, and
+// a share is one of the limit that is nearer.
+#include "runtimes/roofline.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace niwaki::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// NIWAKI_CACHE is a directory of this test's own while it lives.
+class OwnCache {
+ public:
+  OwnCache() {
+    const char* const before = std::getenv("NIWAKI_CACHE");
+    if (before) before_ = before;
+    fs::create_directories(path_);
+    ::setenv("NIWAKI_CACHE", path_.c_str(), 1);
+  }
+  ~OwnCache() {
+    ::setenv("NIWAKI_CACHE", before_.c_str(), 1);
+    fs::remove_all(path_);
+  }
+  size_t files() const {
+    return size_t(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+  }
+
+ private:
+  std::string before_;
+  fs::path path_ =
+      fs::temp_directory_path() / ("niwaki_roofline_test_" + std::to_string(::getpid()));
+};
+
+}  // namespace
+
+TEST_CASE("a share is one of the nearer limit") {
+  const Roofline limits = {.bytes = 10e9, .operations = 100e9};
+  const RooflineShare reading = share_of(limits, 5e9, 10e9, 1.0);
+  CHECK(reading.of_memory);
+  CHECK(reading.share == doctest::Approx(0.5));
+  const RooflineShare computing = share_of(limits, 1e9, 50e9, 2.0);
+  CHECK(!computing.of_memory);
+  CHECK(computing.share == doctest::Approx(0.25));
+}
+
+TEST_CASE("the limits are measured once and kept; another measurement only raises them") {
+  const OwnCache cache;
+  const Roofline first = roofline(1);
+  CHECK(first.bytes > 1e8);
+  CHECK(first.operations > 1e8);
+  CHECK(cache.files() == 1);
+  CHECK(roofline(1).bytes == first.bytes);
+  CHECK(roofline(1).operations == first.operations);
+  const Roofline again = remeasured_roofline(1);
+  CHECK(again.bytes >= first.bytes);
+  CHECK(again.operations >= first.operations);
+  CHECK(roofline(1).bytes == again.bytes);
+  CHECK(cache.files() == 1);
+  roofline(2);
+  CHECK(cache.files() == 2);
+}
+
+TEST_CASE("the processor has a name") { CHECK(!cpu_name().empty()); }
+
+}  // namespace niwaki::test
