@@ -19,6 +19,7 @@
 
 #include "codegen/lower.h"
 #include "ops/rules.h"
+#include "schedule/estimate.h"
 
 namespace niwaki {
 namespace {
@@ -92,22 +93,6 @@ double iterations(const UOp& u, const Loops& loops) {
   return n;
 }
 
-double node_cost(const UOp& u) {
-  switch (u->op) {
-    case Op::Exp:
-    case Op::Log2:
-    case Op::Sin: return 15;
-    case Op::Div:
-    case Op::Sqrt: return 5;
-    case Op::Const:
-    case Op::Param:
-    case Op::Range:
-    case Op::Stage:
-    case Op::Sink: return 0;
-    default: return 1;
-  }
-}
-
 // An index computation: cheap, and mostly hoisted or folded into addresses.
 bool is_address(const UOp& u) { return u->dtype == i64 || u->op == Op::Range; }
 
@@ -143,7 +128,7 @@ double cost_of(const UOp& u, const Loops& loops, const UOp& r, int64_t lanes) {
   bool memory = u->op == Op::Load || writes;
   if (is_address(u) && !memory) return 0;
   if (!memory && u->op != Op::Reduce) {
-    double cost = iterations(u, loops) * node_cost(u);
+    double cost = iterations(u, loops) * op_cost(u->op);
     return r && (u->ranges & bit) ? cost * part : cost;
   }
   if (u->op == Op::Reduce) {
@@ -287,7 +272,7 @@ StepCost step_cost(const Region& region, const UOp& r, const UOp& q) {
     bool in_second = inside->ranges & second;
     double& sum =
         in_first ? (in_second ? cost.both : cost.first) : (in_second ? cost.second : cost.neither);
-    sum += node_cost(u) * n / most;
+    sum += op_cost(u->op) * n / most;
   }
   return cost;
 }
@@ -539,16 +524,6 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   choose_parallel(loops, tiles, moves);
   if (target.lanes > 1) choose_stream(loops, moves);
   return moves;
-}
-
-double kernel_work(const UOp& ast) {
-  Loops loops(ast);
-  double total = 0;
-  for (const UOp& u : loops.nodes) {
-    double n = iterations(u->op == Op::Reduce ? u[0] : u->op == Op::Store ? u[2] : u, loops);
-    if (!is_address(u)) total += n * node_cost(u);
-  }
-  return total;
 }
 
 }  // namespace niwaki

@@ -3,6 +3,7 @@
 #include "core/env.h"
 #include "core/verify.h"
 #include "ops/rules.h"
+#include "schedule/estimate.h"
 
 namespace niwaki {
 namespace {

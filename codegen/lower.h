@@ -91,7 +91,4 @@ void verify_bounds(const UOp& ast, const char* pass);
 /// accumulator, reduces over the same ranges in one loop (linearize.cpp).
 LinearCode linearize(const UOp& ast, const Target& target);
 
-/// Estimated operations of a kernel at the greatest value of every variable (axes.cpp).
-double kernel_work(const UOp& ast);
-
 }  // namespace niwaki
