@@ -4,7 +4,6 @@
 #include <chrono>
 #include <unordered_map>
 
-#include "core/env.h"
 #include "core/error.h"
 #include "ops/rules.h"
 #include "runtimes/debug.h"
@@ -106,7 +105,9 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     if (u->op == Op::Buffer) check_memory(*u->get<BufferRef>());
     if (u->op == Op::Assign && u[0]->op == Op::Buffer) written_.insert(u[0]->get<BufferRef>());
   }
+  ScheduleReport report;
   schedule_ = niwaki::schedule(roots);
+  report.show(roots, schedule_, device);
   for (const UOp& root : roots) shapes_.push_back(root->shape);
   for (const BufferRef& b : schedule_.outputs) {
     if (b->data) continue;
@@ -119,7 +120,6 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
     t.buffer->data = static_cast<char*>(arena_.get()) + t.offset;
     t.buffer->owner = arena_;
   }
-  report_device(device, schedule_.kernels.size());
   for (const Kernel& kernel : schedule_.kernels)
     used_.insert(kernel.args.begin(), kernel.args.end());
   for (const Temporary& t : schedule_.temporaries) used_.erase(t.buffer);
@@ -232,13 +232,15 @@ void Replay::run(const Bindings& bindings) {
   check_rests(values);
   find_memory();
   for (size_t i = 0; i < places_.size(); ++i) values_[i] = values[places_[i]];
-  if (env_int("NIWAKI_DEBUG") < 2) return device_->run(launches_);
+  LaunchReport report(*device_);
+  if (!report.on()) return device_->run(launches_);
   for (size_t i = 0; i < launches_.size(); ++i) {
     auto start = std::chrono::steady_clock::now();
     device_->run({&launches_[i], 1});
     std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    report_launch(i, schedule_.kernels[i], spent.count());
+    report.add(i, schedule_.kernels[i], symbols_, values, spent.count());
   }
+  report.total();
 }
 
 std::set<const Program*> Replay::programs() const {

@@ -1,14 +1,14 @@
-// Bandwidth is measured by reading. Each thread reads its own part of a buffer, which it also wrote
-// first, so that on a machine with several memories its part lies near it. The buffer is several
-// times the last cache, or the second round would read from there.
+// Bandwidth is measured by reading. Each thread reads its own part of a buffer, piece by piece,
+// which it also wrote first, so that on a machine with several memories its part lies near it. The
+// buffer is several times the last cache, or the second pass would read from there.
 //
 // Operations are measured by chains of multiply-adds that stay in registers, as many as a register
 // tile of ours may have, in vectors as wide as our kernels use. The text goes through the same
 // compiler as a kernel, so the peak is that of the host's instructions and not of those that this
 // file is compiled for.
 //
-// The best of several rounds counts: what disturbs a round only ever makes it slower, and a limit
-// that a kernel could exceed would be none.
+// The best of many short rounds counts: what disturbs a round only ever makes it slower, and a
+// limit that a kernel could exceed would be none.
 //
 // Rejected: a vendor's figure. It leaves out the threads, the other guests of the machine and, on a
 // small one, the fact that one core alone cannot ask for as much as the memory can give.
@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -40,18 +41,59 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Seconds that `body`, called on each of some threads with its number, takes at best.
-double best_seconds(int64_t threads, int64_t rounds, const std::function<void(int64_t)>& body) {
-  double best = INFINITY;
-  for (int64_t round = 0; round < rounds; round++) {
-    const Clock::time_point begin = Clock::now();
-    {
-      std::vector<std::jthread> running;
-      for (int64_t i = 1; i < threads; i++) running.emplace_back(body, i);
-      body(0);
+constexpr double measuring = 0.5;  // seconds for each of the limits
+
+struct Span {
+  Clock::time_point begin;
+  Clock::time_point end;
+
+  double seconds() const { return std::chrono::duration<double>(end - begin).count(); }
+};
+
+// Of rounds that several threads began together.
+struct Best {
+  /// Seconds from the first thread's begin to the last one's end.
+  double together = INFINITY;
+  /// Seconds of each thread, in the round that was its best.
+  std::vector<double> apart;
+};
+
+// The best of the rounds that are made in so much time. In each, `body` is called on every thread
+// with its number and the round's. Rounds are to be short: on a machine that others use too, a
+// moment in which all threads have a core comes sooner than a second.
+Best best_of_rounds(int64_t threads, double seconds,
+                    const std::function<void(int64_t thread, int64_t round)>& body) {
+  std::vector<Span> spans(static_cast<size_t>(threads));
+  Best best;
+  best.apart.resize(spans.size(), INFINITY);
+  double sum = 0;
+  // Between two rounds, on one of the threads.
+  const auto judge = [&]() noexcept {
+    const Span whole = {std::ranges::min(spans, {}, &Span::begin).begin,
+                        std::ranges::max(spans, {}, &Span::end).end};
+    best.together = std::min(best.together, whole.seconds());
+    for (size_t i = 0; i < spans.size(); i++) {
+      best.apart[i] = std::min(best.apart[i], spans[i].seconds());
     }
-    best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
-  }
+    sum += whole.seconds();
+  };
+  std::barrier begun(threads);
+  std::barrier ended(threads, judge);
+  const auto work = [&](int64_t thread) {
+    Span& span = spans[static_cast<size_t>(thread)];
+    int64_t round = 0;
+    do {
+      begun.arrive_and_wait();
+      span.begin = Clock::now();
+      body(thread, round++);
+      span.end = Clock::now();
+      ended.arrive_and_wait();
+    } while (sum < seconds);
+  };
+  std::vector<std::jthread> running;
+  for (int64_t i = 1; i < threads; i++) running.emplace_back(work, i);
+  work(0);
+  running.clear();
   return best;
 }
 
@@ -68,20 +110,25 @@ bool read_all(std::span<const std::byte> part) {
   return std::memchr(part.data(), 2, part.size()) == nullptr;
 }
 
+// Threads share the way to memory: what they read together counts.
 double read_bandwidth(int64_t threads) {
-  const size_t size = static_cast<size_t>(buffer_bytes() / threads);
-  const size_t whole = size * static_cast<size_t>(threads);
-  const std::unique_ptr<std::byte[]> memory(new std::byte[whole]);  // first written by its thread
-  const auto part = [&](int64_t i) {
-    return std::span<std::byte>(memory.get() + static_cast<size_t>(i) * size, size);
+  const int64_t share = buffer_bytes() / threads;
+  const int64_t size = std::min(share, int64_t{4} << 20);  // less than a millisecond
+  const int64_t pieces = share / size;
+  const std::unique_ptr<std::byte[]> memory(new std::byte[threads * pieces * size]);
+  const auto piece = [&](int64_t thread, int64_t number) {
+    const int64_t begin = (thread * pieces + number) * size;
+    return std::span(memory.get() + begin, static_cast<size_t>(size));
   };
-  best_seconds(threads, 1, [&](int64_t i) { std::ranges::fill(part(i), std::byte{1}); });
+  best_of_rounds(threads, 0, [&](int64_t thread, int64_t) {
+    for (int64_t i = 0; i < pieces; i++) std::ranges::fill(piece(thread, i), std::byte{1});
+  });
   std::atomic<bool> unchanged = true;
-  const double seconds = best_seconds(threads, 8, [&](int64_t i) {
-    if (!read_all(part(i))) unchanged = false;
+  const Best best = best_of_rounds(threads, measuring, [&](int64_t thread, int64_t round) {
+    if (!read_all(piece(thread, round % pieces))) unchanged = false;
   });
   expect(unchanged, "bandwidth: the buffer changed while it was read");
-  return static_cast<double>(whole) / seconds;
+  return static_cast<double>(threads * size) / best.together;
 }
 
 // void chains(ptr memory, i64 n): n times for each of `chains` vectors, vector = vector * x + y.
@@ -113,23 +160,29 @@ std::string chains_text(int64_t chains, int64_t lanes) {
       type, lanes, loads, phis, steps, sums, chains + 1);
 }
 
+// Threads have vector units of their own: what each does alone adds up.
 double multiply_add_peak(int64_t threads) {
   using Function = void (*)(float* memory, int64_t n);
-  constexpr int64_t steps = 500'000;  // some milliseconds: starting threads is nothing beside them
+  constexpr int64_t steps = 100'000;  // about a millisecond
   const Target& target = device("CPU").target();
   const int64_t lanes = target.lanes;
   const int64_t chains = target.registers - 4;
+  const int64_t floats = (chains + 2) * lanes;
   Jit jit;
   const std::vector<char> object = jit.compile(chains_text(chains, lanes));
   const Function function = reinterpret_cast<Function>(jit.load(object, "chains"));
-  const double seconds = best_seconds(threads, 20, [&](int64_t) {
-    // Neither growing nor so small that a processor slows down over it.
-    const std::shared_ptr<void> memory = allocate((chains + 2) * lanes * 4);
-    float* const values = static_cast<float*>(memory.get());
-    std::fill(values, values + (chains + 2) * lanes, 0.5f);
-    function(values, steps);
+  const std::shared_ptr<void> memory = allocate(threads * floats * 4);
+  float* const values = static_cast<float*>(memory.get());
+  // Neither growing nor so small that a processor slows down over it.
+  std::fill(values, values + threads * floats, 0.5f);
+  const Best best = best_of_rounds(threads, measuring, [&](int64_t thread, int64_t) {
+    function(values + thread * floats, steps);
   });
-  return static_cast<double>(2 * lanes * chains * steps * threads) / seconds;
+  double peak = 0;
+  for (const double seconds : best.apart) {
+    peak += static_cast<double>(2 * lanes * chains * steps) / seconds;
+  }
+  return peak;
 }
 
 std::string key_of(int64_t threads) {
@@ -161,10 +214,10 @@ std::string cpu_name() {
   return "unknown";
 }
 
-RooflineShare share_of(const Roofline& limits, double bytes, double operations, double seconds) {
+LeastTime least_time(const Roofline& limits, double bytes, double operations) {
   const double reading = bytes / limits.bytes;
   const double computing = operations / limits.operations;
-  return {std::max(reading, computing) / seconds, reading >= computing};
+  return {std::max(reading, computing), reading >= computing};
 }
 
 Roofline measure_roofline(int64_t threads) {

@@ -23,15 +23,15 @@ struct Roofline {
   double operations = 0;
 };
 
-/// A share of the limit that is nearer to what was done.
-struct RooflineShare {
-  double share;
-  /// That limit is the bandwidth of memory; else it is the vector units.
-  bool of_memory;
+/// The least time that something can take, and which of the limits says so.
+struct LeastTime {
+  double seconds = 0;
+  /// The bandwidth of memory; else the vector units.
+  bool of_memory = true;
 };
 
-/// How near `bytes` and `operations` in `seconds` come to the limits.
-RooflineShare share_of(const Roofline& limits, double bytes, double operations, double seconds);
+/// The least time that this machine needs for so many bytes and operations.
+LeastTime least_time(const Roofline& limits, double bytes, double operations);
 
 /// Measured now: about a second.
 Roofline measure_roofline(int64_t threads);

@@ -1,5 +1,5 @@
 // The limits of the machine are measured once and kept, the higher of two measurements counts, and
-// a share is one of the limit that is nearer.
+// the nearer limit is the one that says how long something takes.
 #include "runtimes/roofline.h"
 
 #include <doctest/doctest.h>
@@ -40,14 +40,14 @@ class OwnCache {
 
 }  // namespace
 
-TEST_CASE("a share is one of the nearer limit") {
+TEST_CASE("the least time is that of the nearer limit") {
   const Roofline limits = {.bytes = 10e9, .operations = 100e9};
-  const RooflineShare reading = share_of(limits, 5e9, 10e9, 1.0);
+  const LeastTime reading = least_time(limits, 5e9, 10e9);
   CHECK(reading.of_memory);
-  CHECK(reading.share == doctest::Approx(0.5));
-  const RooflineShare computing = share_of(limits, 1e9, 50e9, 2.0);
+  CHECK(reading.seconds == doctest::Approx(0.5));
+  const LeastTime computing = least_time(limits, 1e9, 50e9);
   CHECK(!computing.of_memory);
-  CHECK(computing.share == doctest::Approx(0.25));
+  CHECK(computing.seconds == doctest::Approx(0.5));
 }
 
 TEST_CASE("the limits are measured once and kept; another measurement only raises them") {
