@@ -51,6 +51,8 @@ UOp rewrite(const UOp& root, const Function& rule, RewriteMemo& memo) {
     if (const UOp* known = became.find(u)) {
       next = *known;
     } else {
+      // What a node becomes is still of the line that asked for the node.
+      Here user(u->site);
       UOp built = rebuilt(u, memo, todo);
       if (!built) continue;
       next = rule(built);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/rewrite.h"
 #include "core/uop.h"
 
 namespace niwaki {
@@ -53,6 +54,20 @@ TEST_CASE("a node keeps the line that made it first") {
   UOp again = v + index(1);
   CHECK(again == sum);
   CHECK(to_string(again->site) == "model.cpp:7");
+}
+
+TEST_CASE("what rewriting makes of a node is of the node's line") {
+  UOp product;
+  {
+    Here here(Site{"model.cpp", 9});
+    product = variable("rewritten", 0, 9) * 7.0;
+  }
+  UOp sum = graph_rewrite(product + 1234.0, [](const UOp& u) -> UOp {
+    return u->op == Op::Mul ? u[0] / 5.0 : UOp();
+  });
+  CHECK(sum[0]->op == Op::Div);
+  CHECK(to_string(sum[0]->site) == "model.cpp:9");
+  CHECK(sum->site.file == nullptr);
 }
 
 }  // namespace niwaki
