@@ -1,7 +1,5 @@
 #include "cases/cases.h"
 
-#include <fmt/ranges.h>
-
 #include <memory>
 
 #include "core/error.h"
@@ -119,9 +117,7 @@ const Case& find_case(const std::string& name) {
   for (const Case& c : cases()) {
     if (c.name == name) return c;
   }
-  std::vector<std::string> names;
-  for (const Case& c : cases()) names.push_back(c.name);
-  fail("cases: there is no '{}': there are {}", name, fmt::join(names, ", "));
+  fail("cases: there is no {}", name);
 }
 
 DType one_bit_type() {

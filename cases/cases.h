@@ -22,7 +22,7 @@ struct Case {
 /// 8].
 const std::vector<Case>& cases();
 
-/// The case of that name; Error naming all of them for another.
+/// The case of that name; Error where there is none.
 const Case& find_case(const std::string& name);
 
 /// Q1_0 as the tests know it: 128 weights in 18 bytes, an f16 scale and a bit each.

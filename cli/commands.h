@@ -87,6 +87,13 @@ inline constexpr Option bench_options[] = {
     help_option,
 };
 
+inline constexpr Option explain_options[] = {
+    {"--text", "", "", "as text: kernels, why each is one, and memory", no_value()},
+    context_option,
+    device_option,
+    help_option,
+};
+
 inline constexpr Option env_options[] = {help_option};
 
 inline constexpr Command commands[] = {
@@ -95,6 +102,7 @@ inline constexpr Command commands[] = {
     {"tokenize", "TEXT", "the ids of a text's tokens, as JSON", tokenize_options},
     {"inspect", "FILE", "what is in a GGUF file", inspect_options},
     {"bench", "", "the speed of a model on this machine", bench_options},
+    {"explain", "CASE|FILE", "what the compiler makes of a graph or a model", explain_options},
     {"env", "", "the environment variables, devices and processor", env_options},
 };
 
@@ -105,6 +113,7 @@ int logits_command(const Args& args);
 int tokenize_command(const Args& args);
 int inspect_command(const Args& args);
 int bench_command(const Args& args);
+int explain_command(const Args& args);
 int env_command(const Args& args);
 
 }  // namespace niwaki

@@ -10,12 +10,6 @@
 namespace niwaki {
 namespace {
 
-// A name is a stranger's text too, and in quotes where that shows.
-std::string name_text(std::string_view name) {
-  const std::string quoted = printable(name);
-  return quoted.size() == name.size() + 2 ? std::string(name) : quoted;
-}
-
 std::string item_text(const GgufValue::Item& item) {
   if (const std::string_view* const text = std::get_if<std::string_view>(&item)) {
     return printable(*text);

@@ -25,7 +25,8 @@ struct Action {
 
 constexpr Action actions[] = {
     {"run", run_command},         {"logits", logits_command}, {"tokenize", tokenize_command},
-    {"inspect", inspect_command}, {"bench", bench_command},   {"env", env_command},
+    {"inspect", inspect_command}, {"bench", bench_command},   {"explain", explain_command},
+    {"env", env_command},
 };
 
 static_assert(std::ranges::equal(commands, actions, {}, &Command::name, &Action::name));

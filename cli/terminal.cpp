@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "models/gguf.h"
 #include "models/utf8.h"
 
 namespace niwaki {
@@ -40,6 +41,11 @@ std::string json_string(std::string_view text) {
     }
   }
   return out + '"';
+}
+
+std::string name_text(std::string_view name) {
+  const std::string quoted = printable(name);
+  return quoted.size() == name.size() + 2 ? std::string(name) : quoted;
 }
 
 ProgressLine::ProgressLine() : on_(::isatty(STDERR_FILENO) == 1) {}

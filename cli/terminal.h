@@ -27,6 +27,9 @@ bool is_terminal_out();
 /// `text` as a JSON string in its quotes; what is not UTF-8 becomes U+FFFD.
 std::string json_string(std::string_view text);
 
+/// A name that a stranger chose: in quotes, and escaped, where it has bytes that are not printable.
+std::string name_text(std::string_view name);
+
 /// One line on a terminal that is written over and finally erased; no line elsewhere.
 class ProgressLine {
  public:

@@ -12,8 +12,8 @@ constexpr EnvVariable table[] = {
     {"NIWAKI_DEVICE", "CPU", "where graphs run: CPU, INTERP (the slow oracle) or NULL"},
     {"NIWAKI_THREADS", "0", "threads of the CPU device; 0: one a core"},
     {"NIWAKI_DEBUG", "0",
-     "1 devices, 2 kernel times, 3 axes, 4 source, 5 rules, 6 passes, 7 assembly; each with those "
-     "before"},
+     "1 devices and memory, 2 kernel times, 3 axes, 4 source, 5 rules, 6 passes, 7 assembly; each "
+     "with those before"},
     {"NIWAKI_VERIFY", NIWAKI_VERIFY_DEFAULT,
      "1: check after every pass that the graph is legal and no access leaves its buffer, and at "
      "every call that a captured function still gives its graph; a debug build does"},

@@ -96,13 +96,17 @@ struct LanguageModel::State {
     if (options.threads > 0) device.set_threads(options.threads);
   }
 
+  Tensor graph(Step step) const {
+    const UOp pos = variable("pos", 0, options.context);
+    const UOp t = step == decode ? index(1) : variable("t", 1, chunk);
+    Tensor hidden = model.forward(ids.narrow(0, 0, t), pos);                  // t dim
+    if (step == prefill) hidden = hidden.narrow(0, dim_sub(t, index(1)), 1);  // 1 dim
+    return model.logits(hidden);
+  }
+
   Replay& replay(Step step) {
     if (!replays[step]) {
-      const UOp pos = variable("pos", 0, options.context);
-      const UOp t = step == decode ? index(1) : variable("t", 1, chunk);
-      Tensor hidden = model.forward(ids.narrow(0, 0, t), pos);                  // t dim
-      if (step == prefill) hidden = hidden.narrow(0, dim_sub(t, index(1)), 1);  // 1 dim
-      replays[step].emplace(std::vector<Tensor>{model.logits(hidden)}, device, options.progress);
+      replays[step].emplace(std::vector<Tensor>{graph(step)}, device, options.progress);
     }
     return *replays[step];
   }
@@ -205,6 +209,9 @@ int64_t LanguageModel::n_programs() const {
 void LanguageModel::prepare() {
   for (const Step step : {prefill, decode}) state_->replay(step);
 }
+
+Tensor LanguageModel::decode_graph() const { return state_->graph(Step::decode); }
+Tensor LanguageModel::prefill_graph() const { return state_->graph(Step::prefill); }
 
 std::span<const float> LanguageModel::feed(std::span<const int64_t> tokens) {
   state_->check_tokens(tokens);

@@ -11,6 +11,7 @@
 #include "core/dtype.h"
 #include "models/gguf.h"
 #include "models/tokenizer.h"
+#include "ops/tensor.h"
 
 namespace niwaki {
 
@@ -58,6 +59,10 @@ class LanguageModel {
 
   /// Compiles what feed() needs now and not at its first call.
   void prepare();
+
+  /// The logits that feed() computes, not yet computed: the graphs of its two kinds of steps.
+  Tensor decode_graph() const;
+  Tensor prefill_graph() const;
 
   /// Tokens fed since the last reset.
   int64_t position() const;

@@ -3,19 +3,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 
 namespace niwaki {
 namespace {
 
-// Three digits and the greatest unit that leaves something before the point.
+// Three digits, or none behind the point where they would be zeros, and the greatest unit that
+// leaves something before it.
 std::string scaled(double value, double step, std::span<const std::string_view> units) {
   size_t unit = 0;
   while (value >= step && unit + 1 < units.size()) {
     value /= step;
     ++unit;
   }
-  if (unit == 0) return fmt::format("{:.0f}{}", value, units[0]);
+  if (unit == 0 || value == std::floor(value)) return fmt::format("{:.0f}{}", value, units[unit]);
   int digits = value < 10 ? 2 : value < 100 ? 1 : 0;
   return fmt::format("{:.{}f}{}", value, digits, units[unit]);
 }
@@ -42,7 +44,7 @@ std::string buffer_text(const Buffer& buffer) {
   return fmt::format("{}[{}]", name(buffer.dtype), fmt::join(buffer.shape, ", "));
 }
 
-std::string loops_text(const UOp& ast) {
+std::vector<std::string> loop_texts(const UOp& ast) {
   std::vector<UOp> loops;
   for (const UOp& u : toposort(ast)) {
     if (u->op == Op::Range) loops.push_back(u);
@@ -56,13 +58,13 @@ std::string loops_text(const UOp& ast) {
     texts.push_back(fmt::format("{}{} < {}", info.kind == AxisKind::Reduce ? "k" : "r", info.id,
                                 dim_text(r[0])));
   }
-  return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ", "));
+  return texts;
 }
 
-std::string moves_text(const std::vector<Move>& moves) {
+std::vector<std::string> move_texts(const std::vector<Move>& moves) {
   std::vector<std::string> texts;
   for (const Move& move : moves) texts.push_back(to_string(move));
-  return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ", "));
+  return texts;
 }
 
 std::vector<Move> moves_of(const UOp& ast, const Target& target) {

@@ -18,12 +18,12 @@ std::string count_text(double count);
 /// "f32[4, 64]".
 std::string buffer_text(const Buffer& buffer);
 
-/// The loops of a kernel, outermost first, as moves name them: "r0 < 4, k1 < pos + 1"; k is a
+/// The loops of a kernel, outermost first, as moves name them: "r0 < 4", "k1 < pos + 1"; k is a
 /// reduce's.
-std::string loops_text(const UOp& ast);
+std::vector<std::string> loop_texts(const UOp& ast);
 
-/// "vector k2 by 8, unroll r1 by 4, parallel r1".
-std::string moves_text(const std::vector<Move>& moves);
+/// "vector k2 by 8", "unroll r1 by 4", "parallel r1".
+std::vector<std::string> move_texts(const std::vector<Move>& moves);
 
 /// The moves that lowering a kernel for the target makes.
 std::vector<Move> moves_of(const UOp& ast, const Target& target);

@@ -193,7 +193,7 @@ KernelAst number_params(const UOp& ast) {
   return {substitute(ast, replacements), std::move(before)};
 }
 
-Schedule schedule(const std::vector<UOp>& outputs) {
+Schedule schedule(const std::vector<UOp>& outputs, const KernelTrace& trace) {
   SimplifyMemo memo;
   // Tensor graph, as the user built it, made smaller.
   UOp sink = graph_rewrite(make(Op::Sink, outputs), movement_rules() + float_rules());
@@ -235,6 +235,7 @@ Schedule schedule(const std::vector<UOp>& outputs) {
     for (const Staged& s : stored[k].stages) stages.push_back(s.reason);
     std::string reason = fmt::format("{}", fmt::join(stored[k].reasons, "; "));
     result.kernels.push_back({kernel.ast, std::move(args), reason, std::move(stages)});
+    if (trace) trace(result.kernels.back(), stored[k]);
   }
 
   // Buffers that did not exist before: the outputs' own, and temporaries that share an arena.

@@ -6,6 +6,7 @@
 // equal blocks of a model are compiled once.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,12 +40,6 @@ struct Schedule {
   int64_t arena_bytes = 0;
 };
 
-/// The kernels that compute `outputs`, in an order that respects every read and write. Symbolic
-/// dims of an output have their greatest size in its buffer.
-Schedule schedule(const std::vector<UOp>& outputs);
-
-// --- the passes, in order ---
-
 /// A value that is kept inside of a kernel: blocks of it, the least that the loops around ask for.
 struct Staged {
   UOp node;
@@ -61,6 +56,15 @@ struct Stored {
   std::vector<std::string> reasons;
   std::vector<Staged> stages = {};
 };
+
+/// Called for each kernel in order, with the node of the tensor graph whose value it stores.
+using KernelTrace = std::function<void(const Kernel& kernel, const Stored& stored)>;
+
+/// The kernels that compute `outputs`, in an order that respects every read and write. Symbolic
+/// dims of an output have their greatest size in its buffer.
+Schedule schedule(const std::vector<UOp>& outputs, const KernelTrace& trace = {});
+
+// --- the passes, in order ---
 
 /// Which values are stored, users before sources (place.cpp).
 std::vector<Stored> place(const std::vector<UOp>& outputs);

@@ -240,5 +240,6 @@ TEST_CASE("cli: files that are no model are refused, by every command") {
     check_error(run_program({"logits", "-m", each.path, "-t", "1"}), each.message);
     check_error(run_program({"tokenize", "-m", each.path, "a"}), each.message);
     check_error(run_program({"bench", "-m", each.path}), each.message);
+    check_error(run_program({"explain", "--text", each.path}), each.message);
   }
 }
