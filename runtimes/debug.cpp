@@ -88,8 +88,8 @@ void report_kernel(const Kernel& kernel, Device& device) {
   const Target& target = device.target();
   const std::vector<Move> moves = moves_of(kernel.ast, target);
   fmt::print(stderr, "=== {} | {}\n", signature(kernel), kernel.reason);
-  show("axes", fmt::format("loops: {}\nmoves: {}\n", fmt::join(loop_texts(kernel.ast), ", "),
-                           fmt::join(move_texts(moves), ", ")));
+  fmt::print(stderr, "loops: {}\nmoves: {}\n\n", fmt::join(loop_texts(kernel.ast), ", "),
+             fmt::join(move_texts(moves), ", "));
   std::optional<RewriteTrace> trace;
   if (level() >= 5) trace.emplace();
   if (level() >= 6) show("schedule", print(kernel.ast));
