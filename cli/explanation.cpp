@@ -46,6 +46,14 @@ std::string counted(int64_t n, std::string_view what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
 
+// "reduce add", "cast f32", "mul".
+std::string op_text(const UOp& u) {
+  std::string op(info(u->op).name);
+  if (u->op == Op::Reduce) op += fmt::format(" {}", info(u->get<Reduction>().op).name);
+  if (u->op == Op::Cast) op += fmt::format(" {}", name(u->dtype));
+  return op;
+}
+
 // Kernels [first, first + period) stand for `times` runs of the same programs.
 struct Fold {
   int64_t first = 0;
@@ -59,7 +67,7 @@ struct Fold {
 
 // The run of repeated kernels that hides the most; few kernels are shown as they are.
 Fold fold_of(const std::vector<Kernel>& kernels) {
-  constexpr int64_t few = 16;
+  constexpr int64_t few = 8;
   const int64_t n = std::ssize(kernels);
   Fold best;
   if (n <= few) return best;
@@ -172,7 +180,7 @@ class Explanation {
     const bool folded = fold_.times > 1 && k >= fold_.first && k < fold_.first + fold_.period;
     std::string out = fmt::format("\nkernel {}, {}\n", k,
                                   folded ? fmt::format("{} launches", fold_.times) : "1 launch");
-    out += arguments(kernel) + labelled("because", kernel.reason) + fused(k);
+    out += arguments(kernel) + labelled("because", kernel.reason) + fused(k) + kept(k);
     const int64_t same =
         std::ranges::find(schedule_.kernels, kernel.ast, &Kernel::ast) - schedule_.kernels.begin();
     if (same < k) {
@@ -230,9 +238,7 @@ class Explanation {
         line->views++;
         continue;
       }
-      std::string op(info(u->op).name);
-      if (u->op == Op::Reduce) op += fmt::format(" {}", info(u->get<Reduction>().op).name);
-      if (u->op == Op::Cast) op += fmt::format(" {}", name(u->dtype));
+      const std::string op = op_text(u);
       const auto known = std::ranges::find(line->ops, op, &std::pair<std::string, int64_t>::first);
       if (known != line->ops.end()) known->second++;
       else line->ops.emplace_back(op, 1);
@@ -246,6 +252,23 @@ class Explanation {
       if (line.views > 0) items.push_back(counted(line.views, "view"));
       out += wrapped(fmt::format("  {:<8}{:<{}}  ", out.empty() ? "fused" : "", line.site, width),
                      items);
+    }
+    return out;
+  }
+
+  // What stays inside of a kernel: blocks of values, in memory of its own.
+  std::string kept(int64_t k) const {
+    std::string out;
+    for (const Staged& stage : stored_[static_cast<size_t>(k)].stages) {
+      Buffer block = {.dtype = stage.node->dtype};
+      for (const UOp& dim : stage.blocks) {
+        if (!is_const(dim, 1)) block.shape.push_back(dim_max(dim));
+      }
+      out += labelled(
+          out.empty() ? "keeps" : "",
+          fmt::format("{:<{}}  {:<16} {:>9}  {}", op_text(stage.node), 10, buffer_text(block),
+                      bytes_text(static_cast<double>(block.bytes())), to_string(stage.node->site)));
+      out += labelled("", "because " + stage.reason);
     }
     return out;
   }

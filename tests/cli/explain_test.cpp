@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "cases/cases.h"
+#include "models/language_model.h"
 #include "process.h"
+#include "runtimes/describe.h"
 #include "schedule/memory.h"
 #include "support/golden.h"
 
@@ -42,7 +45,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// Letters for names, so that rows can be compared.
+// A row of the chart: name, offset, first and last kernel, a character a kernel.
 constexpr const char* life_row = R"(  (t\d+) +\S.*\] +\S+ \w+ +(\d+)  (\d+)\.\.(\d+) +([#.]+))";
 
 }  // namespace
@@ -67,24 +70,12 @@ TEST_CASE("cli: explain shows each kernel of each case, and the life of each buf
       CHECK(text.find("  because " + schedule.kernels[k].reason + "\n") != std::string::npos);
     }
 
-    const std::vector<std::smatch> rows = matches(lines, life_row);
-    REQUIRE(rows.size() == schedule.temporaries.size());
-    std::vector<BufferRef> buffers;
-    for (const Temporary& t : schedule.temporaries) buffers.push_back(t.buffer);
-    std::vector<Life> expected = lives(schedule.kernels, buffers);
-    std::ranges::stable_sort(expected, {}, &Life::first);
-    for (size_t i = 0; i < rows.size(); i++) {
-      CHECK(rows[i][3] == std::to_string(expected[i].first));
-      CHECK(rows[i][4] == std::to_string(expected[i].last));
-      const std::string cells = rows[i][5];
-      REQUIRE(cells.size() == kernels.size());
-      for (int64_t k = 0; k < std::ssize(cells); k++) {
-        const bool alive = expected[i].first <= k && k <= expected[i].last;
-        CHECK(cells[static_cast<size_t>(k)] == (alive ? '#' : '.'));
-      }
+    size_t stages = 0;
+    for (const Kernel& kernel : schedule.kernels) {
+      for (const UOp& u : toposort(kernel.ast)) stages += u->op == Op::Stage;
     }
-    const std::string peak_text = fmt::format("in kernel {}\n", peak(schedule).kernel);
-    CHECK((rows.empty() || text.find(peak_text) != std::string::npos));
+    CHECK(matches(lines, "  (keeps  |        ).* +\\S+ \\w+  cases/cases.cpp:.*").size() == stages);
+    CHECK(matches(lines, life_row).size() == schedule.temporaries.size());
   }
 }
 
@@ -106,23 +97,67 @@ TEST_CASE("cli: explain names the lines and the ops of a program") {
 TEST_CASE("cli: explain shows a model's two steps, equal blocks once") {
   const std::string text = explained(tiny_model);
   const std::vector<std::string> lines = lines_of(text);
-  CHECK(text.find("decode: one token\n") != std::string::npos);
-  CHECK(text.find("prefill: a chunk of t tokens\n") != std::string::npos);
-  CHECK(text.find("pos in [0, 2048], t in [1, 64]: ") != std::string::npos);
-  CHECK(text.find("blk.0.attn_q.weight") != std::string::npos);
-  CHECK(text.find("models/qwen3.cpp:") != std::string::npos);
   for (const std::string& line : lines) CHECK(line.size() <= 100);
-  const std::vector<std::smatch> steps = matches(lines, R"((\d+) kernels on NULL, .*)");
-  REQUIRE(steps.size() == 2);
+  for (const char* part :
+       {"decode: one token\n", "prefill: a chunk of t tokens\n",
+        "pos in [0, 2048], t in [1, 64]: ", "blk.0.attn_q.weight", "models/qwen3.cpp:"}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+TEST_CASE("cli: explain charts the lives that the plan of memory has") {
+  const std::string text = explained(tiny_model);
+  const std::vector<std::string> lines = lines_of(text.substr(0, text.find("prefill: ")));
+  const LanguageModel model = LanguageModel::open(tiny_model);
+  const Schedule schedule = niwaki::schedule({model.decode_graph().uop()});
+  const int64_t n = std::ssize(schedule.kernels);
+
+  // What stands for the rest.
   const std::vector<std::smatch> folds =
       matches(lines, R"(--- kernels (\d+) to (\d+): 2 times the same (\d+) programs ---)");
-  REQUIRE(folds.size() >= 1);
+  REQUIRE(folds.size() == 1);
   const int64_t first = std::stoll(folds[0][1]);
   const int64_t last = std::stoll(folds[0][2]);
   const int64_t period = std::stoll(folds[0][3]);
   CHECK(last - first + 1 == 2 * period);
-  CHECK(text.find(fmt::format("kernel {}, 2 launches\n", first)) != std::string::npos);
-  CHECK(std::ranges::count(text.substr(0, text.find("prefill")), ':') > 0);
+  for (int64_t k = 0; k < period; k++) {
+    CHECK(schedule.kernels[first + k].ast == schedule.kernels[first + period + k].ast);
+  }
+  const std::vector<std::smatch> kernels = matches(lines, R"(kernel (\d+), (\d) launch(es)?)");
+  CHECK(std::ssize(kernels) == n - period);
+  CHECK(matches(lines, R"(kernel \d+, 2 launches)").size() == static_cast<size_t>(period));
+
+  // Each buffer that is alive at a kernel that is shown.
+  std::vector<int64_t> shown;
+  for (int64_t k = 0; k < n; k++) {
+    if (k < first + period || k > last) shown.push_back(k);
+  }
+  std::vector<BufferRef> buffers;
+  for (const Temporary& t : schedule.temporaries) buffers.push_back(t.buffer);
+  const std::vector<Life> expected = lives(schedule.kernels, buffers);
+  std::multiset<std::string> rows;
+  for (size_t i = 0; i < buffers.size(); i++) {
+    const auto alive = [&](int64_t k) { return expected[i].first <= k && k <= expected[i].last; };
+    if (std::ranges::none_of(shown, alive)) continue;
+    std::string cells;
+    for (int64_t k = 0; k < first + period; k++) cells += alive(k) ? '#' : '.';
+    const bool meanwhile = expected[i].first <= last && expected[i].last >= first + period;
+    cells += meanwhile ? '#' : '.';
+    for (int64_t k = last + 1; k < n; k++) cells += alive(k) ? '#' : '.';
+    rows.insert(fmt::format("{} {}..{} {}", schedule.temporaries[i].offset, expected[i].first,
+                            expected[i].last, cells));
+  }
+  std::multiset<std::string> found;
+  for (const std::smatch& row : matches(lines, life_row)) {
+    found.insert(
+        fmt::format("{} {}..{} {}", row[2].str(), row[3].str(), row[4].str(), row[5].str()));
+  }
+  CHECK(rows.size() > 4);
+  CHECK(found == rows);
+  CHECK(text.find(fmt::format("at most {} at once, in kernel {}\n",
+                              bytes_text(double(peak(schedule).bytes)), peak(schedule).kernel)) !=
+        std::string::npos);
 }
 
 TEST_CASE("cli: what explain cannot explain") {
