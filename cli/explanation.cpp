@@ -92,7 +92,9 @@ class Explanation {
     for (const Tensor& t : outputs) roots.push_back(t.dtype().packed ? t.cast(f32).uop() : t.uop());
     schedule_ =
         schedule(roots, [&](const Kernel&, const Stored& stored) { stored_.push_back(stored); });
-    for (const Stored& each : stored_) nodes_.insert(each.node.get());
+    for (const Stored& each : stored_) {
+      for (const UOp& node : each.nodes) nodes_.insert(node.get());
+    }
     fold_ = fold_of(schedule_.kernels);
     for (int64_t k = 0; k < n_kernels(); k++) {
       if (!fold_.hides(k)) shown_.push_back(k);
@@ -120,6 +122,7 @@ class Explanation {
   int64_t n_kernels() const { return std::ssize(schedule_.kernels); }
 
   const Kernel& at(int64_t k) const { return schedule_.kernels[static_cast<size_t>(k)]; }
+  const Stored& stored(int64_t k) const { return stored_[static_cast<size_t>(k)]; }
 
   bool is_output(const BufferRef& b) const {
     return std::ranges::find(schedule_.outputs, b) != schedule_.outputs.end();
@@ -180,7 +183,11 @@ class Explanation {
     const bool folded = fold_.times > 1 && k >= fold_.first && k < fold_.first + fold_.period;
     std::string out = fmt::format("\nkernel {}, {}\n", k,
                                   folded ? fmt::format("{} launches", fold_.times) : "1 launch");
-    out += arguments(kernel) + labelled("because", kernel.reason) + fused(k) + kept(k);
+    out += arguments(kernel);
+    for (const std::string& reason : stored(k).reasons) {
+      out += labelled(&reason == &stored(k).reasons[0] ? "because" : "", reason);
+    }
+    out += fused(k) + kept(k);
     const int64_t same =
         std::ranges::find(schedule_.kernels, kernel.ast, &Kernel::ast) - schedule_.kernels.begin();
     if (same < k) {
@@ -229,7 +236,7 @@ class Explanation {
     };
     std::vector<Line> lines;
     size_t width = 0;
-    for (const UOp& u : fused_nodes(stored_[static_cast<size_t>(k)].node)) {
+    for (const UOp& u : fused_nodes(stored(k).nodes)) {
       const std::string site = to_string(u->site);
       width = std::max(width, site.size());
       auto line = std::ranges::find(lines, site, &Line::site);
@@ -259,7 +266,7 @@ class Explanation {
   // What stays inside of a kernel: blocks of values, in memory of its own.
   std::string kept(int64_t k) const {
     std::string out;
-    for (const Staged& stage : stored_[static_cast<size_t>(k)].stages) {
+    for (const Staged& stage : stored(k).stages) {
       Buffer block = {.dtype = stage.node->dtype};
       for (const UOp& dim : stage.blocks) {
         if (!is_const(dim, 1)) block.shape.push_back(dim_max(dim));
@@ -273,11 +280,12 @@ class Explanation {
     return out;
   }
 
-  // From the sources to the value, without what other kernels store.
-  std::vector<UOp> fused_nodes(const UOp& value) const {
+  // From the sources to the values, without what other kernels store.
+  std::vector<UOp> fused_nodes(const std::vector<UOp>& values) const {
     std::vector<UOp> found;
     std::set<const Node*> seen;
-    std::vector<std::pair<UOp, size_t>> stack = {{value, 0}};
+    std::vector<std::pair<UOp, size_t>> stack;
+    for (size_t i = values.size(); i-- > 0;) stack.emplace_back(values[i], 0);
     while (!stack.empty()) {
       auto& [u, next] = stack.back();
       // The other sources of movement, and those of positions, are dims.
@@ -285,7 +293,7 @@ class Explanation {
       if (next < n) {
         const UOp s = u->src[next++];
         const bool leaf = s->op == Op::Const || s->op == Op::Buffer || s->op == Op::Variable;
-        const bool inside = !leaf && !nodes_.contains(s.get()) && s->dtype != void_type;
+        const bool inside = !leaf && !nodes_.contains(s.get());
         if (inside && seen.insert(s.get()).second) stack.emplace_back(s, 0);
         continue;
       }

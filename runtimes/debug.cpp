@@ -20,13 +20,13 @@ void show(const std::string& head, const std::string& text) {
   fmt::print(stderr, "--- {}\n{}\n", head, text);
 }
 
-// "f32[4, 1] <- f32[4, 64]": what a kernel writes, and what it reads.
+// "f32[4, 1] <- f32[4, 64]": what a kernel writes, a store each, and what it reads.
 std::string signature(const Kernel& kernel) {
   std::vector<std::string> texts;
   for (const BufferRef& b : kernel.args) texts.push_back(buffer_text(*b));
-  std::string text = texts.empty() ? "" : texts[0];
-  for (size_t i = 1; i < texts.size(); ++i) text += (i == 1 ? " <- " : ", ") + texts[i];
-  return text;
+  const auto reads = texts.begin() + std::ssize(kernel.ast->src);
+  return fmt::format("{} <- {}", fmt::join(texts.begin(), reads, ", "),
+                     fmt::join(reads, texts.end(), ", "));
 }
 
 // A line a rule that fired in these steps, the most frequent first.
@@ -66,6 +66,8 @@ ScheduleReport::ScheduleReport() {
 void ScheduleReport::show(const std::vector<UOp>& roots, const Schedule& schedule,
                           const Device& device) {
   if (level() < 1) return;
+  // No launch is to wait for it.
+  if (level() >= 2 && !device.target().interpreted) roofline(device.threads());
   if (level() >= 6) niwaki::show("tensor graph", print(make(Op::Sink, roots)));
   if (trace_) niwaki::show("rules of the schedule", rules_text(trace_->steps));
   trace_.reset();

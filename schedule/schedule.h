@@ -57,7 +57,7 @@ struct Stored {
   std::vector<Staged> stages = {};
 };
 
-/// Called for each kernel in order, with the node of the tensor graph whose value it stores.
+/// Called for each kernel in order, with the nodes of the tensor graph whose values it stores.
 using KernelTrace = std::function<void(const Kernel& kernel, const Stored& stored)>;
 
 /// The kernels that compute `outputs`, in an order that respects every read and write. Symbolic

@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cases/cases.h"
 #include "core/error.h"
 #include "ops/gradient.h"
 #include "ops/optim.h"
 #include "ops/random.h"
 #include "runtimes/capture.h"
 #include "runtimes/dynamic.h"
-#include "support/cases.h"
 
 namespace niwaki::test {
 namespace {

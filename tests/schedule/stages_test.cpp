@@ -1,10 +1,10 @@
 // What a kernel keeps inside, in which blocks, and when kernels become one.
 #include <doctest/doctest.h>
 
+#include "cases/cases.h"
 #include "core/text.h"
 #include "ops/gradient.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
 
 namespace niwaki::test {
 namespace {
