@@ -422,7 +422,7 @@ void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
     int64_t accumulators = 0;
     for (const UOp& u : region.nodes) {
       accumulators += u->op == Op::Reduce && loops_of(u) == std::vector<UOp>{r};
-      if (!is_address(u) && (u->ranges & r->ranges)) work += node_cost(u);
+      if (!is_address(u) && (u->ranges & r->ranges)) work += op_cost(u->op);
     }
     bool fits = divides(r, lanes * under_way) && trips(r) >= double(8 * lanes * under_way);
     bool waits = accumulators > 0 && accumulators < under_way && work <= short_iteration;

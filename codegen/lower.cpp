@@ -10,14 +10,11 @@ namespace {
 
 struct Pass {
   const char* name;
+  /// Null: the moves that are chosen for this kernel.
   UOp (*run)(const UOp& ast, const Target& target);
   /// Loops are still as they were scheduled, so that every access can be proved once more.
   bool keeps_loops = false;
 };
-
-UOp choose_and_apply(const UOp& ast, const Target& target) {
-  return apply_moves(ast, choose_axes(ast, target));
-}
 
 UOp fold_choices(const UOp& ast, const Target& target) {
   static const Rules rules = select_rules() + index_rules() + float_rules();
@@ -30,7 +27,7 @@ constexpr Pass passes[] = {
     // Arithmetic on one of two values is a choice between two results.
     {"select", fold_choices, true},
     // Loops are split, spread over threads, run as vectors or copied.
-    {"axes", choose_and_apply},
+    {"axes", nullptr},
     // Neighbours that are wanted together are loaded together.
     {"coalesce", coalesce},
     // Only ops and dtypes of the target are left.
@@ -39,12 +36,13 @@ constexpr Pass passes[] = {
 
 }  // namespace
 
-LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace) {
+LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace,
+                 const MoveChoice& choose) {
   SimplifyMemo memo;
   bool verifies = env_int("NIWAKI_VERIFY") > 0;
   UOp result = ast;
   for (const Pass& pass : passes) {
-    result = pass.run(result, target);
+    result = pass.run ? pass.run(result, target) : apply_moves(result, choose(result, target));
     if (verifies) {
       verify(result, Stage::Kernel, pass.name);
       if (pass.keeps_loops) verify_bounds(result, pass.name);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct Move {
 };
 
 std::string to_string(const Move& move);
+/// The move that to_string() writes so; none for any other text.
+std::optional<Move> parse_move(const std::string& text);
 
 /// The arg of a Store that goes past the caches.
 inline constexpr int64_t streaming = 1;
@@ -47,7 +50,14 @@ struct LinearCode {
 /// Called after each pass with its name and result.
 using PassTrace = std::function<void(const std::string& pass, const UOp& ast)>;
 
-LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace = {});
+/// What chooses the moves of a kernel, which it is given as they will be applied to it.
+using MoveChoice = std::function<std::vector<Move>(const UOp& ast, const Target& target)>;
+
+/// The moves that the heuristic chooses (axes.cpp).
+std::vector<Move> choose_axes(const UOp& ast, const Target& target);
+
+LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace = {},
+                 const MoveChoice& choose = choose_axes);
 
 /// The names of the graph passes, in order.
 std::vector<std::string> pass_names();
@@ -57,11 +67,8 @@ std::string print(const LinearCode& linear);
 
 // --- the passes ---
 
-/// The moves that the heuristic chooses (axes.cpp).
-std::vector<Move> choose_axes(const UOp& ast, const Target& target);
-
 /// The kernel with the moves applied: split loops, loops of other kinds, vectors and copies of the
-/// body (moves.cpp, expand.cpp).
+/// body; InternalError where a loop does not allow its move (moves.cpp, expand.cpp).
 UOp apply_moves(const UOp& ast, const std::vector<Move>& moves);
 UOp vectorize(const UOp& ast, const UOp& range, int64_t lanes);
 UOp unroll(const UOp& ast, const UOp& range, int64_t copies);

@@ -1,6 +1,8 @@
 // Moves on loops: what a list of them does to a kernel. Each keeps the kernel's meaning, whichever
 // loop it is made on, so that the choice of moves (axes.cpp, or a search) need only be about speed.
 #include <algorithm>
+#include <charconv>
+#include <sstream>
 
 #include "codegen/lower.h"
 #include "core/error.h"
@@ -9,6 +11,9 @@
 
 namespace niwaki {
 namespace {
+
+constexpr std::string_view names[] = {"split",    "merge",  "vector", "unroll",
+                                      "parallel", "global", "local",  "stream"};
 
 UOp find_range(const UOp& ast, const Move& move) {
   for (const UOp& u : toposort(ast)) {
@@ -94,13 +99,30 @@ UOp retype(const UOp& ast, const UOp& r, AxisKind kind) {
 }  // namespace
 
 std::string to_string(const Move& move) {
-  constexpr std::string_view names[] = {"split",    "merge",  "vector", "unroll",
-                                        "parallel", "global", "local",  "stream"};
   if (move.kind == Move::Kind::Stream) return std::string(names[size_t(move.kind)]);
   std::string axis = fmt::format("{}{}", move.reduce ? "k" : "r", move.range);
   std::string text = fmt::format("{} {}", names[size_t(move.kind)], axis);
   if (move.kind == Move::Kind::Merge) return fmt::format("{} with r{}", text, move.amount);
   return move.amount ? fmt::format("{} by {}", text, move.amount) : text;
+}
+
+std::optional<Move> parse_move(const std::string& text) {
+  std::istringstream words(text);
+  std::string kind;
+  std::string axis;
+  std::string by;
+  std::string amount;
+  words >> kind >> axis >> by >> amount;
+  auto number = [](std::string_view word) {
+    int64_t n = 0;
+    if (word.starts_with('r') || word.starts_with('k')) word.remove_prefix(1);
+    std::from_chars(word.data(), word.data() + word.size(), n);
+    return n;
+  };
+  const std::string_view* found = std::find(std::begin(names), std::end(names), kind);
+  if (found == std::end(names)) return std::nullopt;
+  Move move = {Move::Kind(found - names), number(axis), axis.starts_with('k'), number(amount)};
+  return to_string(move) == text ? std::optional<Move>(move) : std::nullopt;
 }
 
 UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
@@ -122,7 +144,10 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
         result = split(result, r, move.amount, AxisKind::Local, next_id++);
         break;
       case Move::Kind::Vector: result = vectorize(result, r, move.amount); break;
-      case Move::Kind::Unroll: result = unroll(result, r, move.amount); break;
+      case Move::Kind::Unroll:
+        expect(move.amount <= r[0]->hi, "unroll by {} of fewer iterations", move.amount);
+        result = unroll(result, r, move.amount);
+        break;
       case Move::Kind::Parallel: result = retype(result, r, AxisKind::Parallel); break;
       case Move::Kind::Global: result = retype(result, r, AxisKind::Global); break;
       case Move::Kind::Stream: result = stream(result); break;

@@ -20,6 +20,9 @@ constexpr EnvVariable table[] = {
     {"NIWAKI_CACHE", "",
      "directory of compiled programs; empty: the user's cache directory; "
      "'off': keep none"},
+    {"NIWAKI_SEARCH", "0",
+     "choices of axes to measure for each kernel, the fastest of which is taken and kept in the "
+     "cache; 0: what the heuristic chooses"},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Compiled programs on disk, by content: the key is a hash of the program's text and of the machine
 // it was compiled for. A file that was cut short, changed or put there by somebody else fails its
-// checksum and counts as absent: its program is compiled anew and the file replaced.
+// checksum and counts as absent: its program is compiled anew and the file replaced. What a search
+// found for a kernel lies beside them, its text in the place of a program.
 #pragma once
 
 #include <optional>

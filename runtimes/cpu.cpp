@@ -72,6 +72,8 @@ class CpuDevice : public Device {
     return std::make_shared<CpuProgram>(known->second, linear);
   }
 
+  std::string machine() const override { return jit_->machine(); }
+
   std::string assembly(const LinearCode& linear) override {
     return jit_->assembly(render(linear, target(), "kernel"));
   }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "codegen/render.h"
+#include "codegen/search.h"
 #include "core/env.h"
 #include "core/text.h"
 #include "runtimes/describe.h"
@@ -85,10 +86,10 @@ void ScheduleReport::show(const std::vector<UOp>& roots, const Schedule& schedul
              schedule.kernels.size(), device.threads(), device.target().lanes, memory);
 }
 
-void report_kernel(const Kernel& kernel, Device& device) {
+void report_kernel(const Kernel& kernel, Device& device, const MoveChoice& choose) {
   if (level() < 3) return;
   const Target& target = device.target();
-  const std::vector<Move> moves = moves_of(kernel.ast, target);
+  const std::vector<Move> moves = moves_of(kernel.ast, target, choose);
   fmt::print(stderr, "=== {} | {}\n", signature(kernel), kernel.reason);
   fmt::print(stderr, "loops: {}\nmoves: {}\n\n", fmt::join(loop_texts(kernel.ast), ", "),
              fmt::join(move_texts(moves), ", "));
@@ -96,15 +97,21 @@ void report_kernel(const Kernel& kernel, Device& device) {
   if (level() >= 5) trace.emplace();
   if (level() >= 6) show("schedule", print(kernel.ast));
   UOp before = kernel.ast;
-  const LinearCode linear = lower(kernel.ast, target, [&](const std::string& pass, const UOp& ast) {
+  auto show_pass = [&](const std::string& pass, const UOp& ast) {
     if (trace && !trace->steps.empty()) show("rules of " + pass, rules_text(trace->steps));
     if (trace) trace->steps.clear();
     if (level() >= 6) show(pass, ast == before ? "unchanged\n" : print(ast));
     before = ast;
-  });
+  };
+  const LinearCode linear = lower(kernel.ast, target, show_pass, choose);
   if (level() >= 4) show("linear", print(linear));
   if (level() >= 4 && !target.interpreted) show("source", render(linear, target, "kernel"));
   if (level() >= 7) show("assembly", device.assembly(linear));
+}
+
+void report_candidate(const std::vector<Move>& moves, double seconds) {
+  if (level() < 3) return;
+  fmt::print(stderr, "search {:10.1f} us  {}\n", seconds * 1e6, to_string(moves));
 }
 
 LaunchReport::LaunchReport(const Device& device) : on_(level() >= 2) {

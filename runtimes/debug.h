@@ -33,7 +33,10 @@ class ScheduleReport {
 };
 
 /// Levels 3 to 7, once a kernel.
-void report_kernel(const Kernel& kernel, Device& device);
+void report_kernel(const Kernel& kernel, Device& device, const MoveChoice& choose);
+
+/// Level 3, while a search measures: a list of moves and the seconds of a launch with it.
+void report_candidate(const std::vector<Move>& moves, double seconds);
 
 /// Level 2, for the launches of one run.
 class LaunchReport {

@@ -67,13 +67,10 @@ std::vector<std::string> move_texts(const std::vector<Move>& moves) {
   return texts;
 }
 
-std::vector<Move> moves_of(const UOp& ast, const Target& target) {
+std::vector<Move> moves_of(const UOp& ast, const Target& target, const MoveChoice& choose) {
   std::vector<Move> moves;
-  UOp before = ast;
-  lower(ast, target, [&](const std::string& pass, const UOp& after) {
-    if (pass == "axes") moves = choose_axes(before, target);
-    before = after;
-  });
+  lower(ast, target, {},
+        [&](const UOp& before, const Target& t) { return moves = choose(before, t); });
   return moves;
 }
 

@@ -26,6 +26,7 @@ std::vector<std::string> loop_texts(const UOp& ast);
 std::vector<std::string> move_texts(const std::vector<Move>& moves);
 
 /// The moves that lowering a kernel for the target makes.
-std::vector<Move> moves_of(const UOp& ast, const Target& target);
+std::vector<Move> moves_of(const UOp& ast, const Target& target,
+                           const MoveChoice& choose = choose_axes);
 
 }  // namespace niwaki

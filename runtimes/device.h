@@ -44,6 +44,8 @@ class Device {
   /// Runs programs of this device, each after those before it; returns when all are done. Where
   /// another thread has launches running, they are waited for.
   void run(std::span<const Launch> launches);
+  /// What its programs are made for, which a measured time holds for; empty where nothing is fast.
+  virtual std::string machine() const { return {}; }
   /// The machine's text for a kernel, to look at; empty where there is none.
   virtual std::string assembly(const LinearCode&) { return {}; }
   /// Threads that a launch is spread over.

@@ -8,6 +8,7 @@
 #include "ops/rules.h"
 #include "runtimes/debug.h"
 #include "runtimes/recording.h"
+#include "runtimes/search.h"
 
 namespace niwaki {
 namespace {
@@ -34,8 +35,9 @@ std::unordered_map<const Node*, Compiled>& programs(const Device& device) {
 const Compiled& compile(const Kernel& kernel, Device& device) {
   Compiled& entry = programs(device)[kernel.ast.get()];
   if (!entry.program) {
-    report_kernel(kernel, device);
-    LinearCode linear = lower(kernel.ast, device.target());
+    MoveChoice choose = choice_for(kernel, device);
+    report_kernel(kernel, device, choose);
+    LinearCode linear = lower(kernel.ast, device.target(), {}, choose);
     entry = {kernel.ast, device.compile(linear), linear.variables};
   }
   return entry;

@@ -5,7 +5,7 @@
 #include "codegen/lower.h"
 #include "codegen/render.h"
 #include "schedule/schedule.h"
-#include "support/cases.h"
+#include "cases/cases.h"
 
 namespace niwaki::test {
 namespace {

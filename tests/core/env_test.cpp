@@ -18,7 +18,7 @@ TEST_CASE("the table: named once, explained") {
     CHECK_FALSE(row.meaning.empty());
   }
   for (const char* name : {"NIWAKI_DEVICE", "NIWAKI_DEBUG", "NIWAKI_VERIFY", "NIWAKI_THREADS",
-                           "NIWAKI_CACHE"}) {
+                           "NIWAKI_CACHE", "NIWAKI_SEARCH"}) {
     CHECK(names.count(name) == 1);
   }
 }
