@@ -33,6 +33,7 @@
 #include "core/error.h"
 #include "ops/rules.h"
 #include "schedule/blocks.h"
+#include "schedule/estimate.h"
 #include "schedule/schedule.h"
 
 namespace niwaki {
@@ -52,18 +53,6 @@ constexpr double threads = 2;
 
 // The cost of what cannot be.
 constexpr double impossible = 1e18;
-
-double op_cost(Op op) {
-  switch (op) {
-    case Op::Exp:
-    case Op::Log2:
-    case Op::Sin: return 20;
-    case Op::Div:
-    case Op::Mod:
-    case Op::Sqrt: return 4;
-    default: return is_movement(op) ? 0 : 1;
-  }
-}
 
 bool is_condition(const UOp& u) {
   if (u->op == Op::Reduce) return false;
@@ -92,7 +81,7 @@ std::unordered_map<const Node*, Estimate> estimate(const std::vector<UOp>& order
       e.work += outcomes.has(s) ? 1 : below.work;
       e.varies |= below.varies;
     }
-    e.work += op_cost(u->op);
+    if (!is_movement(u->op)) e.work += op_cost(u->op);
     // What is repeated is computed once, outside of the loop that repeats it; of a one-hot sum one
     // term is left.
     if (u->op == Op::Reduce) e.work *= terms(u);
