@@ -25,7 +25,7 @@ namespace {
 using Kind = Move::Kind;
 
 // More copies of a body than this take longer to compile than they could save.
-constexpr int64_t most_copies = 32;
+constexpr int64_t most_copies = 64;
 
 struct Candidate {
   std::vector<Move> moves;

@@ -11,12 +11,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cases/cases.h"
 #include "codegen/search.h"
 #include "core/error.h"
 #include "core/scalar.h"
 #include "runtimes/borrowed_code.h"
 #include "runtimes/realize.h"
-#include "cases/cases.h"
+#include "support/random_graph.h"
 
 namespace niwaki::test {
 namespace {
@@ -106,25 +107,35 @@ void check_close(const std::vector<std::vector<Value>>& a,
   }
 }
 
+// Each neighbour of the heuristic's choice, on INTERP, which looks at every address, and natively.
+void check_candidates(const Kernel& kernel, bool natively) {
+  BorrowedCode checked("llvm");
+  std::vector<Device*> devices = {&checked};
+  if (natively) devices.push_back(&device("CPU"));
+  std::vector<std::vector<Value>> expected = run(kernel, device("INTERP"));
+  for (Device* d : devices) {
+    std::vector<Move> first = choose_axes(kernel.ast, d->target());
+    for (const std::vector<Move>& moves : neighbours(kernel.ast, d->target(), first)) {
+      CAPTURE(to_string(moves));
+      check_close(expected, run(kernel, *d, [&](const UOp&, const Target&) { return moves; }));
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("every candidate of every case computes what INTERP computes") {
-  // INTERP on the same code looks at every address.
-  BorrowedCode checked("llvm");
   for (const Case& c : cases()) {
     CAPTURE(c.name);
-    for (const Kernel& kernel : kernels_of(c.make())) {
-      std::vector<std::vector<Value>> expected = run(kernel, device("INTERP"));
-      for (Device* target : {&device("CPU"), static_cast<Device*>(&checked)}) {
-        const Target& t = target->target();
-        std::vector<std::vector<Move>> lists =
-            neighbours(kernel.ast, t, choose_axes(kernel.ast, t));
-        for (const std::vector<Move>& moves : lists) {
-          CAPTURE(to_string(moves));
-          check_close(expected,
-                      run(kernel, *target, [&](const UOp&, const Target&) { return moves; }));
-        }
-      }
+    for (const Kernel& kernel : kernels_of(c.make())) check_candidates(kernel, true);
+  }
+}
+
+TEST_CASE("every candidate of random graphs computes what INTERP computes") {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    CAPTURE(seed);
+    for (const Kernel& kernel : kernels_of({random_graph(seed).result})) {
+      check_candidates(kernel, false);
     }
   }
 }
