@@ -267,7 +267,8 @@ class Explanation {
   std::string kept(int64_t k) const {
     std::string out;
     for (const Staged& stage : stored(k).stages) {
-      Buffer block = {.dtype = stage.node->dtype};
+      Buffer block;
+      block.dtype = stage.node->dtype;
       for (const UOp& dim : stage.blocks) {
         if (!is_const(dim, 1)) block.shape.push_back(dim_max(dim));
       }

@@ -2,10 +2,10 @@
 // sixteen registers): one line a decision that speed rests on.
 #include <doctest/doctest.h>
 
+#include "cases/cases.h"
 #include "codegen/lower.h"
 #include "codegen/render.h"
 #include "schedule/schedule.h"
-#include "cases/cases.h"
 
 namespace niwaki::test {
 namespace {
