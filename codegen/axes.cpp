@@ -31,7 +31,9 @@ struct Region {
   std::vector<UOp> reduces = {};  // distinct loops of its reduces
   double cost = 0;
 
-  explicit Region(std::vector<UOp> roots) : outputs(loops_of(roots[0])) {
+  // What is below `packed` values belongs to the stage that they will be in.
+  explicit Region(std::vector<UOp> roots, const std::vector<UOp>& packed = {})
+      : outputs(loops_of(roots[0])) {
     std::vector<UOp> todo = std::move(roots);
     std::unordered_set<const Node*> seen;
     while (!todo.empty()) {
@@ -39,6 +41,7 @@ struct Region {
       todo.pop_back();
       if (!seen.insert(u.get()).second) continue;
       nodes.push_back(u);
+      if (std::find(packed.begin(), packed.end(), u) != packed.end()) continue;
       if (u->op == Op::Reduce) {
         for (const UOp& r : loops_of(u)) {
           bool known = std::find(reduces.begin(), reduces.end(), r) != reduces.end();
@@ -288,6 +291,69 @@ bool is_shared(const UOp& r, const Loops& loops) {
   return false;
 }
 
+// A loop of the output whose iterations read the same values of a reduce, and those values.
+struct Shared {
+  UOp loop;
+  std::vector<UOp> values;
+
+  bool has(const UOp& u) const {
+    return std::find(values.begin(), values.end(), u) != values.end();
+  }
+};
+
+// Operations to come by a value once, where `r` is the loop that runs fastest. A load that jumps
+// takes a cache line for itself.
+double read_cost(const UOp& value, const UOp& r) {
+  constexpr int64_t neighbours = 4;
+  double cost = 0;
+  for (const UOp& u : toposort(value)) {
+    if (is_address(u) && u->op != Op::Load) continue;
+    cost += op_cost(u->op);
+    if (u->op != Op::Load) continue;
+    bool gated = u->src.size() > 2;
+    if (gated || !reads_together(u[1], r, neighbours)) cost += 1;
+  }
+  return cost;
+}
+
+// The loop for which packing saves most: whose iterations are many, and take values alike that are
+// far apart or computed. The others have to make enough tiles for all threads, each of them fit a
+// cache, and what only the loop needs is not to be computed again for each of them.
+Shared choose_packing(const Loops& loops, const Target& target) {
+  constexpr double least_iterations = 32;
+  constexpr double least_saved = 0.5;
+  constexpr double most_bytes = 2 << 20;
+  constexpr double least_tiles = 8;
+  double tile = 4 * double(target.lanes);
+  Shared best;
+  double most_saved = least_saved;
+  for (const UOp& r : loops.outputs) {
+    if (trips(r) < least_iterations) continue;
+    Shared shared = {r, {}};
+    RangeSet around = 0;
+    double saved = 0;
+    double bytes = 0;
+    for (const Packing& packing : packings(loops.ast, r)) {
+      bytes += tile * bytes_of(packing);
+      for (const UOp& u : packing.values) {
+        shared.values.push_back(u);
+        around |= u->ranges & bound_ranges(*loops.store);
+        saved += read_cost(u, packing.loops.back()) - 1;
+      }
+    }
+    double tiles = 1 / tile;
+    for (const UOp& other : loops.outputs) tiles *= around & other->ranges ? trips(other) : 1;
+    bool repeats = std::any_of(loops.nodes.begin(), loops.nodes.end(), [&](const UOp& u) {
+      bool loop = u->op == Op::Reduce || u->op == Op::Stage;
+      return loop && (u->ranges & r->ranges) && (around & ~u->ranges);
+    });
+    if (saved <= most_saved || bytes > most_bytes || tiles < least_tiles || repeats) continue;
+    most_saved = saved;
+    best = std::move(shared);
+  }
+  return best;
+}
+
 // A register tile: copies of the body over one or two loops of the output, of which one may be the
 // rest of a vector's. Copies share what does not depend on their loop, and are chains of additions
 // that do not wait for each other; against that stand registers, and what an overhanging tile does
@@ -300,7 +366,7 @@ struct Tile {
 };
 
 Tile best_tile(const Loops& loops, const Region& region, const Target& target,
-               const Vectors& vectors) {
+               const Vectors& vectors, const Shared& shared) {
   // Additions that a processor has under way: two a cycle, four cycles each.
   constexpr double chains = 8;
   // What a larger tile has to save.
@@ -313,7 +379,8 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
     bool reduce = u->op == Op::Reduce;
     n_reduces += reduce;
     if (reduce) free |= u->ranges;
-    n_values += !reduce && !is_address(u) && u->op != Op::Load && steps(u, region) > 1;
+    bool loaded = u->op == Op::Load || shared.has(u);
+    n_values += !reduce && !is_address(u) && !loaded && steps(u, region) > 1;
   }
   auto is_vector = [&](const UOp& r) {
     return std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
@@ -372,16 +439,21 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
 }
 
 void choose_tiles(const Loops& loops, const Region& region, const Target& target,
-                  const Vectors& vectors, std::vector<Move>& moves) {
+                  const Vectors& vectors, const Shared& shared, std::vector<Move>& moves) {
   double longest = 0;
   for (const UOp& r : region.reduces) longest = std::max(longest, trips(r));
   if (longest < 16) return;
-  Tile tile = best_tile(loops, region, target, vectors);
+  Tile tile = best_tile(loops, region, target, vectors, shared);
   auto unroll = [&](const UOp& r, int64_t copies) {
     if (!r || copies < 2) return;
     const RangeInfo& info = r->get<RangeInfo>();
     moves.push_back({Move::Kind::Unroll, info.id, info.kind == AxisKind::Reduce, copies});
   };
+  // What the copies over the first loop share stays in registers while they are gone through: few.
+  if (tile.a < tile.b) {
+    std::swap(tile.first, tile.second);
+    std::swap(tile.a, tile.b);
+  }
   unroll(tile.first, tile.a);
   unroll(tile.second, tile.b);
 }
@@ -432,12 +504,14 @@ void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
 }
 
 // The loop that threads share: the outermost that makes little that was hoisted run more often.
-void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, std::vector<Move>& moves) {
+void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, const Shared& shared,
+                     std::vector<Move>& moves) {
   double most_repeated = 0;
   for (const Region& region : loops.regions) most_repeated += 0.1 * region.cost;
   UOp best;
   double best_trips = 1;
   for (const UOp& r : loops.outputs) {
+    if (r == shared.loop) continue;
     double n = trips(r);
     for (const Move& tile : tiles) {
       if (!tile.reduce && tile.range == r->get<RangeInfo>().id)
@@ -516,12 +590,21 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   moves = vectors.moves;
   choose_splits(loops, vectors.moves, moves);
   std::vector<Move> tiles;
-  for (const Region& region : loops.regions) choose_tiles(loops, region, target, vectors, tiles);
+  Shared shared;
+  if (target.lanes > 1) shared = choose_packing(loops, target);
+  for (const Region& region : loops.regions) {
+    bool stores = region.nodes[0] == loops.ast->src.back();
+    Region body = stores ? Region(loops.ast->src, shared.values) : region;
+    choose_tiles(loops, body, target, vectors, shared, tiles);
+  }
   for (const Region& region : loops.regions) {
     choose_accumulators(region, tiles, moves);
   }
   moves.insert(moves.end(), tiles.begin(), tiles.end());
-  choose_parallel(loops, tiles, moves);
+  if (shared.loop) {
+    moves.push_back({Move::Kind::Pack, shared.loop->get<RangeInfo>().id, false, 0});
+  }
+  choose_parallel(loops, tiles, shared, moves);
   if (target.lanes > 1) choose_stream(loops, moves);
   return moves;
 }

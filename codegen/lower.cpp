@@ -16,9 +16,21 @@ struct Pass {
   bool keeps_loops = false;
 };
 
+bool implies(const UOp& gate, const UOp& condition) {
+  if (gate == condition) return true;
+  return gate->op == Op::And && (implies(gate[0], condition) || implies(gate[1], condition));
+}
+
+// A load is zero where its gate is closed: to choose between it and zero says so twice.
+UOp fold_gate(const UOp& u) {
+  if (u->op != Op::Where || u[1]->op != Op::Load || u[1]->src.size() < 3) return {};
+  bool zero = u[2]->op == Op::Const && u[2]->get<Constant>().value.bits == 0;
+  return zero && implies(u[1][2], u[0]) ? u[1] : UOp();
+}
+
 UOp fold_choices(const UOp& ast, const Target& target) {
   static const Rules rules = select_rules() + index_rules() + float_rules();
-  return target.interpreted ? ast : graph_rewrite(ast, rules);
+  return target.interpreted ? ast : graph_rewrite(graph_rewrite(ast, fold_gate), rules);
 }
 
 constexpr Pass passes[] = {

@@ -16,12 +16,22 @@ namespace niwaki {
 
 /// A choice about one loop. The list of them is the whole optimisation of a kernel, kept as data.
 struct Move {
-  enum class Kind : uint8_t { Split, Merge, Vector, Unroll, Parallel, Global, Local, Stream } kind;
+  enum class Kind : uint8_t {
+    Split,
+    Merge,
+    Vector,
+    Unroll,
+    Pack,
+    Parallel,
+    Global,
+    Local,
+    Stream
+  } kind;
   /// The range, by id, and whether it is a reduce's; nothing for Stream, which is about stores.
   int64_t range;
   bool reduce;
   /// Iterations of the new inner loop; the id of the loop merged into this one; lanes; copies. 0
-  /// for Parallel, Global and Stream.
+  /// for Pack, Parallel, Global and Stream.
   int64_t amount;
   friend bool operator==(const Move&, const Move&) = default;
 };
@@ -68,10 +78,20 @@ std::string print(const LinearCode& linear);
 // --- the passes ---
 
 /// The kernel with the moves applied: split loops, loops of other kinds, vectors and copies of the
-/// body; InternalError where a loop does not allow its move (moves.cpp, expand.cpp).
+/// body; InternalError where a loop does not allow its move (moves.cpp, expand.cpp, pack.cpp).
 UOp apply_moves(const UOp& ast, const std::vector<Move>& moves);
 UOp vectorize(const UOp& ast, const UOp& range, int64_t lanes);
 UOp unroll(const UOp& ast, const UOp& range, int64_t copies);
+/// What the loop's iterations read alike comes from a stage around it (pack.cpp).
+UOp pack(const UOp& ast, const UOp& range);
+/// Values that stand side by side in a stage, and the loops that it is filled in, outermost first.
+struct Packing {
+  std::vector<UOp> values;
+  std::vector<UOp> loops;
+};
+/// What pack() would lay out.
+std::vector<Packing> packings(const UOp& ast, const UOp& range);
+double bytes_of(const Packing& packing);
 /// Whether a loop can run in pieces of `amount` iterations, the last one perhaps overlapping the
 /// one before.
 bool comes_in_pieces(const UOp& ast, const UOp& range, int64_t amount);

@@ -13,7 +13,7 @@ namespace niwaki {
 namespace {
 
 constexpr std::string_view names[] = {"split",    "merge",  "vector", "unroll",
-                                      "parallel", "global", "local",  "stream"};
+                                      "pack",     "parallel", "global", "local",  "stream"};
 
 UOp find_range(const UOp& ast, const Move& move) {
   for (const UOp& u : toposort(ast)) {
@@ -148,6 +148,7 @@ UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
         expect(move.amount <= r[0]->hi, "unroll by {} of fewer iterations", move.amount);
         result = unroll(result, r, move.amount);
         break;
+      case Move::Kind::Pack: result = pack(result, r); break;
       case Move::Kind::Parallel: result = retype(result, r, AxisKind::Parallel); break;
       case Move::Kind::Global: result = retype(result, r, AxisKind::Global); break;
       case Move::Kind::Stream: result = stream(result); break;

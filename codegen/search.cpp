@@ -35,7 +35,7 @@ struct Candidate {
 // Only loops over what is written may be shared by threads, and lanes are a power of two.
 bool has_meaning(const std::vector<Move>& moves) {
   return std::all_of(moves.begin(), moves.end(), [](const Move& m) {
-    if (m.kind == Kind::Parallel) return !m.reduce;
+    if (m.kind == Kind::Parallel || m.kind == Kind::Pack) return !m.reduce;
     return m.kind != Kind::Vector || (m.amount & (m.amount - 1)) == 0;
   });
 }
@@ -107,10 +107,12 @@ std::vector<std::vector<Move>> variations(const UOp& ast, const Target& target,
   };
   bool vectors = false;
   bool parallel = false;
+  bool packed = false;
   for (size_t i = 0; i < moves.size(); ++i) {
     const Move& move = moves[i];
     vectors |= move.kind == Kind::Vector;
     parallel |= move.kind == Kind::Parallel;
+    packed |= move.kind == Kind::Pack;
     // What a launch on more threads, or the next kernel would miss, is not seen here.
     bool fixed = move.kind == Kind::Parallel || move.kind == Kind::Stream;
     if (move.kind == Kind::Merge) continue;
@@ -121,7 +123,8 @@ std::vector<std::vector<Move>> variations(const UOp& ast, const Target& target,
     for (int64_t amount : {move.amount / 2, move.amount * 3 / 2, move.amount * 2}) {
       if (amount > 1) with(i, {move.kind, move.range, move.reduce, amount});
     }
-    if (move.kind != Kind::Vector && move.kind != Kind::Parallel) continue;
+    bool movable = move.kind == Kind::Vector || move.kind == Kind::Parallel;
+    if (!movable && move.kind != Kind::Pack) continue;
     for (const UOp& loop : loops) {
       if (!is_moved(loop, move.kind, moves)) with(i, on(loop, move.kind, move.amount));
     }
@@ -138,6 +141,7 @@ std::vector<std::vector<Move>> variations(const UOp& ast, const Target& target,
       for (int64_t copies : {2, 4}) add(on(loop, Kind::Unroll, copies));
     }
     if (!parallel) add(on(loop, Kind::Parallel, 0));
+    if (!packed && target.lanes > 1) add(on(loop, Kind::Pack, 0));
   }
   return all;
 }

@@ -36,7 +36,12 @@ bool streams(const Tensor& t) { return llvm_of(t).find("!nontemporal") != std::s
 TEST_CASE("a product's tile shares both operands") {
   Tensor a = Tensor::empty({1000, 1000});
   CHECK(moves_of(a.matmul(Tensor::empty({1000, 1000}))) ==
-        "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; parallel r0");
+        "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; pack r0; parallel r1");
+  // A copy of a few columns is no gain to a few rows, nor where columns already stand in a row.
+  CHECK(moves_of(Tensor::empty({8, 1000}).matmul(Tensor::empty({1000, 1000}))) ==
+        "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; parallel r1");
+  CHECK(moves_of(a.matmul(Tensor::empty({1000, 1000}).transpose())) ==
+        "vector k2 by 8; unroll r1 by 4; unroll r0 by 3; parallel r0");
   // Nothing is shared by the rows of a sum.
   CHECK(moves_of(a.sum({1})) == "vector k1 by 8; parallel r0");
 }
@@ -49,6 +54,21 @@ TEST_CASE("what is larger than caches is written past them, in whole aligned vec
   // A row of a large buffer is not large.
   Tensor cache = Tensor::empty({2048, 2048});
   CHECK(!streams(cache.narrow(0, 5, 1).assign(Tensor::empty({1, 2048}) + 1.0)));
+}
+
+TEST_CASE("what is packed is computed once, padding too, and read in one loop") {
+  Tensor image = Tensor::empty({1, 64, 56, 56});
+  Tensor out = image.conv2d(Tensor::empty({64, 64, 3, 3}), {.padding = {1}});
+  CHECK(moves_of(out) == "vector r2 by 8; unroll r0 by 4; unroll r1 by 3; pack r0; parallel r1");
+  LinearCode linear = lower(only_kernel(out), target_of("llvm"));
+  int64_t gated = 0;
+  int64_t longest = 0;
+  for (const UOp& u : linear.code) {
+    gated += u->op == Op::Load && u->src.size() > 2;
+    if (u->op == Op::Range) longest = std::max(longest, u[0]->hi);
+  }
+  CHECK(gated == 3);
+  CHECK(longest == 64 * 3 * 3);
 }
 
 }  // namespace niwaki::test

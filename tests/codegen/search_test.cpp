@@ -5,9 +5,9 @@
 
 #include <set>
 
+#include "cases/cases.h"
 #include "core/error.h"
 #include "schedule/schedule.h"
-#include "cases/cases.h"
 
 namespace niwaki::test {
 namespace {
@@ -34,13 +34,13 @@ Choices choices(const std::string& name) {
 
 TEST_CASE("moves are read as they are written") {
   using Kind = Move::Kind;
-  std::vector<Move> moves = {{Kind::Vector, 1, false, 8},    {Kind::Split, 2, true, 16},
-                             {Kind::Merge, 1, false, 0},     {Kind::Unroll, 3, true, 4},
-                             {Kind::Local, 0, false, 64},    {Kind::Global, 0, false, 0},
-                             {Kind::Parallel, 12, false, 0}, {Kind::Stream, 0, false, 0}};
+  std::vector<Move> moves = {
+      {Kind::Vector, 1, false, 8}, {Kind::Split, 2, true, 16},     {Kind::Merge, 1, false, 0},
+      {Kind::Unroll, 3, true, 4},  {Kind::Local, 0, false, 64},    {Kind::Global, 0, false, 0},
+      {Kind::Pack, 0, false, 0},   {Kind::Parallel, 12, false, 0}, {Kind::Stream, 0, false, 0}};
   CHECK(to_string(moves) ==
         "vector r1 by 8; split k2 by 16; merge r1 with r0; unroll k3 by 4; local r0 by 64; "
-        "global r0; parallel r12; stream");
+        "global r0; pack r0; parallel r12; stream");
   CHECK(parse_moves(to_string(moves)) == moves);
   CHECK(parse_moves("") == std::vector<Move>{});
   for (const char* text :

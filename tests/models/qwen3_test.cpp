@@ -274,14 +274,14 @@ TEST_CASE("qwen3: a KV cache of f16") {
     CHECK(error < 1e-3);
     CHECK(error > 1e-4);  // it is rounded at all
     // What is attended to is what the cache keeps, in the step that writes it too: so a prompt in
-    // parts is a prompt.
+    // parts is a prompt, but for sums in another order, which may round to a neighbour in f16.
     model.reset();
     std::vector<double> one_by_one;
     for (const int64_t& token : expected.tokens) {
       const std::span<const float> row = model.feed(std::span(&token, 1));
       one_by_one.insert(one_by_one.end(), row.begin(), row.end());
     }
-    CHECK(distance(logits, one_by_one) < error / 10);
+    CHECK(distance(logits, one_by_one) < error / 4);
     if (name != "tiny-q1_0") continue;
     options.device = "INTERP";
     options.context = 8;
