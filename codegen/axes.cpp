@@ -15,6 +15,8 @@
 // no such names, and sees in an unpacking of bits what it sees in a matrix of floats.
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 #include <unordered_set>
 
 #include "codegen/lower.h"
@@ -29,11 +31,11 @@ struct Region {
   std::vector<UOp> nodes = {};
   std::vector<UOp> outputs = {};  // loops over what is written, outermost first
   std::vector<UOp> reduces = {};  // distinct loops of its reduces
+  std::vector<UOp> packed = {};   // values that come from a stage to be made
   double cost = 0;
 
-  // What is below `packed` values belongs to the stage that they will be in.
-  explicit Region(std::vector<UOp> roots, const std::vector<UOp>& packed = {})
-      : outputs(loops_of(roots[0])) {
+  explicit Region(std::vector<UOp> roots, std::vector<UOp> from_stage = {})
+      : outputs(loops_of(roots[0])), packed(std::move(from_stage)) {
     std::vector<UOp> todo = std::move(roots);
     std::unordered_set<const Node*> seen;
     while (!todo.empty()) {
@@ -41,7 +43,7 @@ struct Region {
       todo.pop_back();
       if (!seen.insert(u.get()).second) continue;
       nodes.push_back(u);
-      if (std::find(packed.begin(), packed.end(), u) != packed.end()) continue;
+      if (is_packed(u)) continue;
       if (u->op == Op::Reduce) {
         for (const UOp& r : loops_of(u)) {
           bool known = std::find(reduces.begin(), reduces.end(), r) != reduces.end();
@@ -52,6 +54,11 @@ struct Region {
         if (s->op != Op::Stage) todo.push_back(s);
       }
     }
+  }
+
+  // What is below belongs to the stage.
+  bool is_packed(const UOp& u) const {
+    return std::find(packed.begin(), packed.end(), u) != packed.end();
   }
 };
 
@@ -75,6 +82,15 @@ struct Loops {
     for (Region& region : regions) region.cost = cost(region);
     std::stable_sort(regions.begin(), regions.end(),
                      [](const Region& a, const Region& b) { return a.cost > b.cost; });
+  }
+
+  // The kernel's stores take `values` from a stage.
+  void pack(const UOp& regrouped, const std::vector<UOp>& values) {
+    for (Region& region : regions) {
+      if (region.nodes[0] != ast->src.back()) continue;
+      region = Region(regrouped->src, values);
+      region.cost = cost(region);
+    }
   }
 
   double cost(const Region& region) const;
@@ -123,13 +139,18 @@ double waste(double n, int64_t amount) {
 }
 
 // Cost of a node with `r` (null: no axis) as vectors of `lanes`.
-double cost_of(const UOp& u, const Loops& loops, const UOp& r, int64_t lanes) {
+double cost_of(const UOp& u, const Loops& loops, const Region& region, const UOp& r,
+               int64_t lanes) {
   RangeSet bit = r ? r->ranges : 0;
   double part = r ? waste(trips(r), lanes) / double(lanes) : 1;
   // A stage costs its stores: what it writes is the last of its values.
   bool writes = u->op == Op::Store || u->op == Op::Stage;
   bool memory = u->op == Op::Load || writes;
   if (is_address(u) && !memory) return 0;
+  if (region.is_packed(u)) {
+    double cost = iterations(u, loops);
+    return r && (u->ranges & bit) ? cost * part : cost;
+  }
   if (!memory && u->op != Op::Reduce) {
     double cost = iterations(u, loops) * op_cost(u->op);
     return r && (u->ranges & bit) ? cost * part : cost;
@@ -148,7 +169,7 @@ double cost_of(const UOp& u, const Loops& loops, const UOp& r, int64_t lanes) {
 // Cost of a region with `r` as vectors.
 double vector_cost(const Loops& loops, const Region& region, const UOp& r, int64_t lanes) {
   double total = 0;
-  for (const UOp& u : region.nodes) total += cost_of(u, loops, r, lanes);
+  for (const UOp& u : region.nodes) total += cost_of(u, loops, region, r, lanes);
   return total;
 }
 
@@ -176,6 +197,83 @@ bool meets(const Loops& loops, const UOp& r, const std::vector<UOp>& chosen) {
   return false;
 }
 
+// A loop of the output whose iterations read the same values of a reduce, and those values.
+struct Shared {
+  UOp loop;
+  UOp ast;      // the kernel as packing sees it
+  UOp fastest;  // the loop along which elements are stored, and values packed
+  std::vector<UOp> values;
+};
+
+// The loop along which a kernel writes neighbours.
+UOp fastest_loop(const Loops& loops, int64_t lanes) {
+  for (const UOp& r : loops.outputs) {
+    bool moves = loops.store[1]->ranges & r->ranges;
+    if (moves && reads_together(loops.store[1], r, lanes)) return r;
+  }
+  return {};
+}
+
+// Operations to come by a value once.
+double read_cost(const UOp& value) {
+  double cost = 0;
+  for (const UOp& u : toposort(value)) {
+    if (!is_address(u) || u->op == Op::Load) cost += op_cost(u->op);
+  }
+  return cost;
+}
+
+// The loop for which packing saves most: whose iterations are many, and take values alike that
+// become vectors along the loop that stores neighbours. The others have to make enough tiles for
+// all threads, each of them fit a cache, and what only the loop needs is not to be computed again
+// for each of them.
+Shared choose_packing(const Loops& loops, const Target& target) {
+  constexpr double least_iterations = 32;
+  constexpr double most_bytes = 2 << 20;
+  constexpr double least_tiles = 8;
+  double tile = 4 * double(target.lanes);
+  double cost = 0;
+  for (const Region& region : loops.regions) cost += region.cost;
+  UOp fastest = fastest_loop(loops, target.lanes);
+  Shared best;
+  if (!fastest || !comes_in_pieces(loops.ast, fastest, target.lanes)) return best;
+  double most_saved = 0;
+  for (const UOp& r : loops.outputs) {
+    if (r == fastest || trips(r) < least_iterations) continue;
+    Shared shared = {r, regrouped(loops.ast, r), fastest, {}};
+    RangeSet around = 0;
+    double saved = 0;
+    double bytes = 0;
+    for (const Packing& packing : packings(shared.ast, r)) {
+      bytes += tile * bytes_of(packing);
+      for (const UOp& u : packing.values) {
+        shared.values.push_back(u);
+        around |= u->ranges & bound_ranges(*loops.store);
+        saved += read_cost(u);
+      }
+    }
+    double tiles = 1 / tile;
+    for (const UOp& other : loops.outputs) tiles *= around & other->ranges ? trips(other) : 1;
+    // What needs the loop and not all that is around the stage runs again for each of its tiles.
+    double repeated = 0;
+    for (const UOp& u : loops.nodes) {
+      bool loop = u->op == Op::Reduce || u->op == Op::Stage;
+      if (!loop || !(u->ranges & r->ranges) || !(around & ~u->ranges)) continue;
+      double again = iterations(u[first_loop(*u) - 1], loops) / tile;
+      for (const UOp& other : loops.outputs) {
+        if (other->ranges & around & ~u->ranges) again *= trips(other);
+      }
+      repeated += again;
+    }
+    bool repeats = repeated > 0.1 * cost;
+    if (!(around & fastest->ranges)) continue;
+    if (saved <= most_saved || bytes > most_bytes || tiles < least_tiles || repeats) continue;
+    most_saved = saved;
+    best = std::move(shared);
+  }
+  return best;
+}
+
 // A loop that could become vectors, and what that would save.
 struct Candidate {
   UOp axis;
@@ -186,11 +284,17 @@ struct Candidate {
 // The loops of a region in their best number of lanes, as far as they gain anything, the best
 // first.
 std::vector<Candidate> vector_candidates(const Loops& loops, const Region& region,
-                                         const Target& target, const Vectors& chosen) {
+                                         const Target& target, const Vectors& chosen,
+                                         const Shared& shared) {
+  // Values are packed along one loop, of which each vector then serves all others.
+  RangeSet taken = 0;
+  for (const UOp& u : region.packed) taken |= u->ranges;
+  if (!region.packed.empty()) taken |= shared.loop->ranges;
+  if (shared.fastest) taken &= ~shared.fastest->ranges;
   std::vector<Candidate> found;
   for (const std::vector<UOp>* list : {&region.outputs, &region.reduces}) {
     for (const UOp& r : *list) {
-      if (meets(loops, r, chosen.axes)) continue;
+      if ((taken & r->ranges) || meets(loops, r, chosen.axes)) continue;
       Candidate best = {r, 1, 0.02 * region.cost};
       for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
         if (!comes_in_pieces(loops.ast, r, lanes)) continue;
@@ -208,10 +312,10 @@ std::vector<Candidate> vector_candidates(const Loops& loops, const Region& regio
 // Vector axes, those of the most expensive region first; of one, those that together save most. A
 // value is a vector along one axis, so what they save adds up, and the best axis alone may be worse
 // than several: the rows of a softmax than its three loops over columns.
-Vectors choose_vectors(const Loops& loops, const Target& target) {
+Vectors choose_vectors(const Loops& loops, const Target& target, const Shared& shared) {
   Vectors chosen;
   for (const Region& region : loops.regions) {
-    std::vector<Candidate> candidates = vector_candidates(loops, region, target, chosen);
+    std::vector<Candidate> candidates = vector_candidates(loops, region, target, chosen, shared);
     std::vector<Candidate> best;
     double best_gain = 0.2 * region.cost;
     for (const Candidate& first : candidates) {
@@ -275,7 +379,7 @@ StepCost step_cost(const Region& region, const UOp& r, const UOp& q) {
     bool in_second = inside->ranges & second;
     double& sum =
         in_first ? (in_second ? cost.both : cost.first) : (in_second ? cost.second : cost.neither);
-    sum += op_cost(u->op) * n / most;
+    sum += (region.is_packed(u) ? 1 : op_cost(u->op)) * n / most;
   }
   return cost;
 }
@@ -291,69 +395,6 @@ bool is_shared(const UOp& r, const Loops& loops) {
   return false;
 }
 
-// A loop of the output whose iterations read the same values of a reduce, and those values.
-struct Shared {
-  UOp loop;
-  std::vector<UOp> values;
-
-  bool has(const UOp& u) const {
-    return std::find(values.begin(), values.end(), u) != values.end();
-  }
-};
-
-// Operations to come by a value once, where `r` is the loop that runs fastest. A load that jumps
-// takes a cache line for itself.
-double read_cost(const UOp& value, const UOp& r) {
-  constexpr int64_t neighbours = 4;
-  double cost = 0;
-  for (const UOp& u : toposort(value)) {
-    if (is_address(u) && u->op != Op::Load) continue;
-    cost += op_cost(u->op);
-    if (u->op != Op::Load) continue;
-    bool gated = u->src.size() > 2;
-    if (gated || !reads_together(u[1], r, neighbours)) cost += 1;
-  }
-  return cost;
-}
-
-// The loop for which packing saves most: whose iterations are many, and take values alike that are
-// far apart or computed. The others have to make enough tiles for all threads, each of them fit a
-// cache, and what only the loop needs is not to be computed again for each of them.
-Shared choose_packing(const Loops& loops, const Target& target) {
-  constexpr double least_iterations = 32;
-  constexpr double least_saved = 0.5;
-  constexpr double most_bytes = 2 << 20;
-  constexpr double least_tiles = 8;
-  double tile = 4 * double(target.lanes);
-  Shared best;
-  double most_saved = least_saved;
-  for (const UOp& r : loops.outputs) {
-    if (trips(r) < least_iterations) continue;
-    Shared shared = {r, {}};
-    RangeSet around = 0;
-    double saved = 0;
-    double bytes = 0;
-    for (const Packing& packing : packings(loops.ast, r)) {
-      bytes += tile * bytes_of(packing);
-      for (const UOp& u : packing.values) {
-        shared.values.push_back(u);
-        around |= u->ranges & bound_ranges(*loops.store);
-        saved += read_cost(u, packing.loops.back()) - 1;
-      }
-    }
-    double tiles = 1 / tile;
-    for (const UOp& other : loops.outputs) tiles *= around & other->ranges ? trips(other) : 1;
-    bool repeats = std::any_of(loops.nodes.begin(), loops.nodes.end(), [&](const UOp& u) {
-      bool loop = u->op == Op::Reduce || u->op == Op::Stage;
-      return loop && (u->ranges & r->ranges) && (around & ~u->ranges);
-    });
-    if (saved <= most_saved || bytes > most_bytes || tiles < least_tiles || repeats) continue;
-    most_saved = saved;
-    best = std::move(shared);
-  }
-  return best;
-}
-
 // A register tile: copies of the body over one or two loops of the output, of which one may be the
 // rest of a vector's. Copies share what does not depend on their loop, and are chains of additions
 // that do not wait for each other; against that stand registers, and what an overhanging tile does
@@ -366,20 +407,20 @@ struct Tile {
 };
 
 Tile best_tile(const Loops& loops, const Region& region, const Target& target,
-               const Vectors& vectors, const Shared& shared) {
+               const Vectors& vectors) {
   // Additions that a processor has under way: two a cycle, four cycles each.
   constexpr double chains = 8;
   // What a larger tile has to save.
   constexpr double least_gain = 0.01;
   constexpr int64_t most_copies = 8;
-  int64_t n_reduces = 0;
-  int64_t n_values = 0;  // of the body, but for loads
+  std::vector<UOp> reduces;
+  size_t n_values = 0;  // of the body, but for loads
   RangeSet free = 0;
   for (const UOp& u : region.nodes) {
     bool reduce = u->op == Op::Reduce;
-    n_reduces += reduce;
+    if (reduce) reduces.push_back(u);
     if (reduce) free |= u->ranges;
-    bool loaded = u->op == Op::Load || shared.has(u);
+    bool loaded = u->op == Op::Load || region.is_packed(u);
     n_values += !reduce && !is_address(u) && !loaded && steps(u, region) > 1;
   }
   auto is_vector = [&](const UOp& r) {
@@ -397,10 +438,23 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
     double factor = waste(n, copies);
     return factor > 1 ? factor * 1.01 : 1;
   };
+  // Accumulators of the reduces that share a loop.
+  auto accumulators = [&](const UOp& r, int64_t a, const UOp& q, int64_t b) {
+    std::map<std::vector<const Node*>, int64_t> together;
+    int64_t most = 0;
+    for (const UOp& u : reduces) {
+      std::vector<const Node*> key;
+      for (const UOp& loop : loops_of(u)) key.push_back(loop.get());
+      int64_t copies = u->ranges & r->ranges ? a : 1;
+      if (q && (u->ranges & q->ranges)) copies *= b;
+      most = std::max(most, together[key] += copies);
+    }
+    return most;
+  };
   // More values than the products that are added need registers themselves.
-  auto fits = [&](int64_t a, int64_t b) {
-    int64_t copies = a * b * n_reduces;
-    if (n_values > n_reduces) return copies <= target.registers / 2;
+  auto fits = [&](const UOp& r, int64_t a, const UOp& q, int64_t b) {
+    int64_t copies = accumulators(r, a, q, b);
+    if (n_values > reduces.size()) return copies <= target.registers / 2;
     return copies + std::min(a, b) + 1 <= target.registers;
   };
   // A loop of which no reduce depends has nothing to tile, and one whose copies share nothing is
@@ -423,7 +477,7 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
       StepCost cost = step_cost(region, r, q);
       for (int64_t a = 1; a <= most_copies; ++a) {
         for (int64_t b = 1; b <= (q ? most_copies : 1); ++b) {
-          if (!fits(a, b) || !allows(r, a) || (q && !allows(q, b))) continue;
+          if (!fits(r, a, q, b) || !allows(r, a) || (q && !allows(q, b))) continue;
           double each = std::max(cost.shared(double(a), double(b)), chains / double(a * b));
           each *= overhang(pieces_of(r), a) * (q ? overhang(pieces_of(q), b) : 1);
           bool better = least == 0 || each < least * (1 - least_gain);
@@ -439,11 +493,11 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
 }
 
 void choose_tiles(const Loops& loops, const Region& region, const Target& target,
-                  const Vectors& vectors, const Shared& shared, std::vector<Move>& moves) {
+                  const Vectors& vectors, std::vector<Move>& moves) {
   double longest = 0;
   for (const UOp& r : region.reduces) longest = std::max(longest, trips(r));
   if (longest < 16) return;
-  Tile tile = best_tile(loops, region, target, vectors, shared);
+  Tile tile = best_tile(loops, region, target, vectors);
   auto unroll = [&](const UOp& r, int64_t copies) {
     if (!r || copies < 2) return;
     const RangeInfo& info = r->get<RangeInfo>();
@@ -459,14 +513,14 @@ void choose_tiles(const Loops& loops, const Region& region, const Target& target
 }
 
 // What reduces and stages cost that stand in other loops than `r`: all of it is done for each of
-// its iterations where that is the outermost loop.
-double repeated_cost(const Loops& loops, const UOp& r) {
+// its `n` iterations where that is the outermost loop.
+double repeated_cost(const Loops& loops, const UOp& r, double n) {
   RangeSet outputs = bound_ranges(*loops.store);
   double cost = 0;
   for (const UOp& u : loops.nodes) {
     bool loop = u->op == Op::Reduce || u->op == Op::Stage;
     bool inside = (u->ranges & outputs) && !(u->ranges & r->ranges);
-    if (loop && inside) cost += iterations(u[first_loop(*u) - 1], loops) * trips(r);
+    if (loop && inside) cost += iterations(u[first_loop(*u) - 1], loops) * n;
   }
   return cost;
 }
@@ -504,8 +558,7 @@ void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
 }
 
 // The loop that threads share: the outermost that makes little that was hoisted run more often.
-void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, const Shared& shared,
-                     std::vector<Move>& moves) {
+void choose_parallel(const Loops& loops, const Shared& shared, std::vector<Move>& moves) {
   double most_repeated = 0;
   for (const Region& region : loops.regions) most_repeated += 0.1 * region.cost;
   UOp best;
@@ -513,12 +566,14 @@ void choose_parallel(const Loops& loops, const std::vector<Move>& tiles, const S
   for (const UOp& r : loops.outputs) {
     if (r == shared.loop) continue;
     double n = trips(r);
-    for (const Move& tile : tiles) {
-      if (!tile.reduce && tile.range == r->get<RangeInfo>().id)
-        n = std::ceil(n / double(tile.amount));
+    double pieces = n;
+    for (const Move& move : moves) {
+      if (move.reduce || move.range != r->get<RangeInfo>().id || move.amount == 0) continue;
+      pieces = std::ceil(pieces / double(move.amount));
+      if (move.kind == Move::Kind::Unroll) n = std::ceil(n / double(move.amount));
     }
     // An outer loop wins unless an inner one is several times as long.
-    bool repeats = repeated_cost(loops, r) > most_repeated;
+    bool repeats = repeated_cost(loops, r, pieces) > most_repeated;
     if (!repeats && n > (best ? 4 * best_trips : 1)) {
       best = r;
       best_trips = n;
@@ -556,21 +611,30 @@ void choose_grid(const Loops& loops, std::vector<Move>& moves) {
 }
 
 // A reduce loop whose loads change their way every `c` iterations splits there, so that what is
-// constant for c iterations is computed once for them.
-void choose_splits(const Loops& loops, const std::vector<Move>& vectors, std::vector<Move>& moves) {
+// constant for c iterations is computed once for them. Where values are packed it splits at every
+// such c: the loops of the stage are many and short, but the tile reads it in one.
+void choose_splits(const Loops& loops, const Shared& shared, const std::vector<Move>& vectors,
+                   std::vector<Move>& moves) {
+  RangeSet packed = 0;
+  for (const UOp& u : shared.values) packed |= u->ranges;
   for (const UOp& r : loops.reduces) {
     int64_t lanes = 1;
     for (const Move& v : vectors) {
       if (v.reduce && v.range == r->get<RangeInfo>().id) lanes = v.amount;
     }
-    int64_t longest = 0;
+    std::set<int64_t> ways;
     for (const UOp& u : loops.nodes) {
       if (u->op != Op::Div || u[0] != r) continue;
       const int64_t* c = const_int(u[1]);
-      if (c && *c > lanes && *c % lanes == 0 && divides(r, *c)) longest = std::max(longest, *c);
+      if (c && *c > lanes && *c % lanes == 0 && divides(r, *c)) ways.insert(*c);
     }
-    if (longest > 0) {
-      moves.push_back({Move::Kind::Split, r->get<RangeInfo>().id, true, longest / lanes});
+    if (ways.empty()) continue;
+    if (!(packed & r->ranges)) ways = {*ways.rbegin()};
+    int64_t inside = lanes;
+    for (int64_t c : ways) {
+      if (c % inside != 0) continue;
+      moves.push_back({Move::Kind::Split, r->get<RangeInfo>().id, true, c / inside});
+      inside = c;
     }
   }
 }
@@ -585,18 +649,17 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
     choose_grid(loops, moves);
     return moves;
   }
-  Vectors vectors;
-  if (target.lanes > 1) vectors = choose_vectors(loops, target);
-  moves = vectors.moves;
-  choose_splits(loops, vectors.moves, moves);
-  std::vector<Move> tiles;
   Shared shared;
-  if (target.lanes > 1) shared = choose_packing(loops, target);
-  for (const Region& region : loops.regions) {
-    bool stores = region.nodes[0] == loops.ast->src.back();
-    Region body = stores ? Region(loops.ast->src, shared.values) : region;
-    choose_tiles(loops, body, target, vectors, shared, tiles);
+  Vectors vectors;
+  if (target.lanes > 1) {
+    shared = choose_packing(loops, target);
+    if (shared.loop) loops.pack(shared.ast, shared.values);
+    vectors = choose_vectors(loops, target, shared);
   }
+  moves = vectors.moves;
+  choose_splits(loops, shared, vectors.moves, moves);
+  std::vector<Move> tiles;
+  for (const Region& region : loops.regions) choose_tiles(loops, region, target, vectors, tiles);
   for (const Region& region : loops.regions) {
     choose_accumulators(region, tiles, moves);
   }
@@ -604,7 +667,7 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   if (shared.loop) {
     moves.push_back({Move::Kind::Pack, shared.loop->get<RangeInfo>().id, false, 0});
   }
-  choose_parallel(loops, tiles, shared, moves);
+  choose_parallel(loops, shared, moves);
   if (target.lanes > 1) choose_stream(loops, moves);
   return moves;
 }

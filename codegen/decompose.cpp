@@ -307,6 +307,42 @@ UOp join_bytes(const UOp& u) {
   return bitcast_to(joined, u->dtype);
 }
 
+// How far the bit that each lane tests is from the top of a word; null where that is not one bit.
+UOp shifts_to_sign(const UOp& bits) {
+  if (bits->op != Op::Stack) return {};
+  std::vector<UOp> shifts;
+  for (const UOp& bit : bits->src) {
+    const int64_t* value = const_int(bit);
+    if (value && *value > 0 && !(*value & (*value - 1))) {
+      shifts.push_back(constant(u32, 31 - __builtin_ctzll(uint64_t(*value))));
+    } else if (bit->op == Op::Shl && is_const(bit[0], 1)) {
+      shifts.push_back(make(Op::Xor, {cast(bit[1], u32), constant(u32, 31)}));
+    } else {
+      return {};
+    }
+  }
+  return make(Op::Stack, std::move(shifts), bits->arg);
+}
+
+// A choice of words by a bit of a byte: the byte becomes a word, and its bit is shifted to where
+// the sign is, which is what chooses. To compare bytes, the results would have to be widened. A
+// byte that all lanes share fills its word, which costs nothing.
+UOp test_by_sign(const UOp& u) {
+  if (u->op != Op::Where || u->dtype.lanes == 1 || bit_size(u->dtype.scalar()) != 32) return {};
+  const UOp& condition = u[0];
+  bool test = condition->op == Op::Ne && condition[0]->op == Op::And && is_const(condition[1], 0);
+  if (!test || condition[0]->dtype.scalar() != u8) return {};
+  const UOp& bytes = condition[0][0];
+  UOp shifts = shifts_to_sign(condition[0][1]);
+  if (!shifts) return {};
+  DType words = u32.vec(u->dtype.lanes);
+  bool shared = bytes->op == Op::Stack && bytes->src.size() == 1;
+  UOp filled = shared ? make(Op::Bitcast, {make(Op::Stack, {bytes[0]}, 4 * words.lanes)}, words)
+                      : cast(bytes, u32);
+  UOp moved = bitcast_to(shift_left(filled, shifts), i32);
+  return where(moved < number(moved, 0), u[1], u[2]);
+}
+
 }  // namespace
 
 UOp decompose(const UOp& ast, const Target& target) {
@@ -318,7 +354,7 @@ UOp decompose(const UOp& ast, const Target& target) {
     if (u->op == Op::Max) return maximum(u);
     if (u->op == Op::Div || u->op == Op::Mod) return divide(u);
     if (u->op == Op::Bitcast && target.lanes == 1) return join_bytes(u);
-    return {};
+    return target.masks ? UOp() : test_by_sign(u);
   });
   result = rewrite_once(result, [&](const UOp& u) -> UOp {
     if (u->op == Op::Shl || u->op == Op::Shr) return shift(u);

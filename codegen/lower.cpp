@@ -38,8 +38,12 @@ constexpr Pass passes[] = {
     {"bounds", prove_bounds, true},
     // Arithmetic on one of two values is a choice between two results.
     {"select", fold_choices, true},
+    // What the loops of a sum do not change multiplies the sum.
+    {"factor", factor},
     // Loops are split, spread over threads, run as vectors or copied.
     {"axes", nullptr},
+    // So does what only its innermost loop does not change.
+    {"groups", factor_groups},
     // Neighbours that are wanted together are loaded together.
     {"coalesce", coalesce},
     // Only ops and dtypes of the target are left.

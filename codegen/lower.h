@@ -89,7 +89,9 @@ struct Packing {
   std::vector<UOp> values;
   std::vector<UOp> loops;
 };
-/// What pack() would lay out.
+/// The kernel with the factors of every product that the loop's iterations read alike together.
+UOp regrouped(const UOp& ast, const UOp& range);
+/// What pack() would lay out of a regrouped kernel.
 std::vector<Packing> packings(const UOp& ast, const UOp& range);
 double bytes_of(const Packing& packing);
 /// Whether a loop can run in pieces of `amount` iterations, the last one perhaps overlapping the
@@ -98,6 +100,11 @@ bool comes_in_pieces(const UOp& ast, const UOp& range, int64_t amount);
 /// The loop over the pieces of `range`, and the iteration at which one begins.
 UOp pieces(const UOp& range, int64_t amount);
 UOp start_of_piece(const UOp& piece, const UOp& range, int64_t amount);
+
+/// Factors that no loop of a sum changes leave it, and those that the innermost one does not
+/// change leave that (factor.cpp).
+UOp factor(const UOp& ast, const Target& target);
+UOp factor_groups(const UOp& ast, const Target& target);
 
 /// Vectors of neighbouring elements become wide loads (coalesce.cpp).
 UOp coalesce(const UOp& ast, const Target& target);

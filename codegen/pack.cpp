@@ -24,6 +24,26 @@ namespace {
 // A scalar in every lane, which is packed as the scalar.
 bool is_splat(const UOp& u) { return u->op == Op::Stack && u->src.size() == 1; }
 
+void add_factors(const UOp& u, std::vector<UOp>& factors) {
+  if (u->op != Op::Mul) return factors.push_back(u);
+  add_factors(u[0], factors);
+  add_factors(u[1], factors);
+}
+
+// A product in two parts: what depends on `r`, and what does not.
+UOp in_parts(const UOp& u, const UOp& r) {
+  if (u->op != Op::Mul || !is_float(u->dtype) || !(u->ranges & r->ranges)) return {};
+  std::vector<UOp> factors;
+  add_factors(u, factors);
+  UOp own;
+  UOp alike;
+  for (const UOp& f : factors) {
+    UOp& part = f->ranges & r->ranges ? own : alike;
+    part = part ? make(Op::Mul, {part, f}) : f;
+  }
+  return alike ? make(Op::Mul, {own, alike}) : UOp();
+}
+
 class Search {
  public:
   Search(const UOp& ast, const UOp& r) : own_(r->ranges), written_(bound_ranges(*ast[0])) {
@@ -148,6 +168,13 @@ UOp with_one_loop(UOp reduce) {
 
 }  // namespace
 
+UOp regrouped(const UOp& ast, const UOp& r) {
+  return graph_rewrite(ast, [&](const UOp& u) {
+    UOp parts = in_parts(u, r);
+    return parts == u ? UOp() : parts;
+  });
+}
+
 std::vector<Packing> packings(const UOp& ast, const UOp& r) { return Search(ast, r).take(); }
 
 double bytes_of(const Packing& packing) {
@@ -158,7 +185,8 @@ double bytes_of(const Packing& packing) {
   return bytes;
 }
 
-UOp pack(const UOp& ast, const UOp& r) {
+UOp pack(const UOp& kernel, const UOp& r) {
+  UOp ast = regrouped(kernel, r);
   std::vector<std::pair<UOp, UOp>> loads;
   RangeSet around = 0;
   for (const Packing& packing : packings(ast, r)) {

@@ -17,6 +17,8 @@ struct Target {
   int64_t lanes = 1;
   /// Vector registers: how many accumulators a tile may keep.
   int64_t registers = 0;
+  /// A condition on vectors is a register of bits; otherwise it is the sign of each lane.
+  bool masks = false;
   /// Loops become a grid of blocks of threads.
   bool grid = false;
   /// The renderer has f16 loads, stores and conversions; otherwise halves are integers.

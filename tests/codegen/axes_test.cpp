@@ -37,11 +37,12 @@ TEST_CASE("a product's tile shares both operands") {
   Tensor a = Tensor::empty({1000, 1000});
   CHECK(moves_of(a.matmul(Tensor::empty({1000, 1000}))) ==
         "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; pack r0; parallel r1");
-  // A copy of a few columns is no gain to a few rows, nor where columns already stand in a row.
+  // Columns that do not stand in a row are packed so that they do.
+  CHECK(moves_of(a.matmul(Tensor::empty({1000, 1000}).transpose())) ==
+        "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; pack r0; parallel r1");
+  // A copy of a few columns is no gain to a few rows.
   CHECK(moves_of(Tensor::empty({8, 1000}).matmul(Tensor::empty({1000, 1000}))) ==
         "vector r1 by 8; unroll r0 by 4; unroll r1 by 3; parallel r1");
-  CHECK(moves_of(a.matmul(Tensor::empty({1000, 1000}).transpose())) ==
-        "vector k2 by 8; unroll r1 by 4; unroll r0 by 3; parallel r0");
   // Nothing is shared by the rows of a sum.
   CHECK(moves_of(a.sum({1})) == "vector k1 by 8; parallel r0");
 }
@@ -69,6 +70,28 @@ TEST_CASE("what is packed is computed once, padding too, and read in one loop") 
   }
   CHECK(gated == 3);
   CHECK(longest == 64 * 3 * 3);
+}
+
+TEST_CASE("a scale multiplies the sum of its group, and no weight") {
+  Tensor out = Tensor::empty({1, 256}).linear(one_bit_weights(32, 256, 2));
+  std::vector<UOp> innermost;
+  for (const UOp& u : lower(only_kernel(out), target_of("llvm")).code) {
+    if (u->op == Op::End) break;
+    if (u->op == Op::Range) innermost.clear();
+    innermost.push_back(u);
+  }
+  int64_t bytes = 0;
+  int64_t floats = 0;
+  int64_t products = 0;
+  for (const UOp& u : innermost) {
+    bytes += u->op == Op::Load && u->dtype == u8;
+    floats += u->op == Op::Load && u->dtype.scalar() == f32;
+    products += (u->op == Op::Mul || u->op == Op::MulAdd) && is_float(u->dtype);
+  }
+  // Eight rows, a byte of bits each; the activations they share, and their negatives.
+  CHECK(bytes == 8);
+  CHECK(floats == 1);
+  CHECK(products == 1);
 }
 
 }  // namespace niwaki::test

@@ -37,13 +37,18 @@ TEST_CASE("goldens of every pass") {
     };
     for (const Kernel& kernel : schedule_of(c).kernels) {
       std::string moves = "#";
-      for (const Move& move : choose_axes(kernel.ast, target)) moves += " " + to_string(move) + ";";
       UOp before = kernel.ast;
-      LinearCode linear = lower(kernel.ast, target, [&](const std::string& pass, const UOp& ast) {
+      auto trace = [&](const std::string& pass, const UOp& ast) {
         std::string head = pass == "axes" ? moves + "\n" : "";
         add(pass, head + (ast == before ? "unchanged\n" : print(ast)));
         before = ast;
-      });
+      };
+      auto choose = [&](const UOp& ast, const Target& t) {
+        std::vector<Move> chosen = choose_axes(ast, t);
+        for (const Move& move : chosen) moves += " " + to_string(move) + ";";
+        return chosen;
+      };
+      LinearCode linear = lower(kernel.ast, target, trace, choose);
       add("linear", print(linear));
     }
     for (const auto& [stage, text] : texts) check_golden(stage, c.name, text);
