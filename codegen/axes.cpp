@@ -28,15 +28,29 @@ namespace {
 
 // What writes memory, the stores or a stage, and what it takes: the nodes down to other stages.
 struct Region {
+  UOp root;  // the sink or the stage
   std::vector<UOp> nodes = {};
   std::vector<UOp> outputs = {};  // loops over what is written, outermost first
   std::vector<UOp> reduces = {};  // distinct loops of its reduces
-  std::vector<UOp> packed = {};   // values that come from a stage to be made
   double cost = 0;
 
-  explicit Region(std::vector<UOp> roots, std::vector<UOp> from_stage = {})
-      : outputs(loops_of(roots[0])), packed(std::move(from_stage)) {
-    std::vector<UOp> todo = std::move(roots);
+  // Values that come packed from a stage to be made, if any; bytes of one element of `fastest`.
+  std::vector<UOp> packed = {};
+  UOp sharing;  // the loop whose iterations read them alike
+  UOp fastest;  // the loop along which elements are written, and values packed
+  double packed_bytes = 0;
+
+  explicit Region(UOp from) : root(std::move(from)) { find_nodes(); }
+
+  bool is_kernel() const { return root->op == Op::Sink; }
+  const UOp& written_at() const { return is_kernel() ? root[0][1] : root[0]; }
+
+  // Down to packed values: what is below belongs to their stage.
+  void find_nodes() {
+    nodes.clear();
+    reduces.clear();
+    outputs = loops_of(is_kernel() ? root[0] : root);
+    std::vector<UOp> todo = is_kernel() ? root->src : std::vector<UOp>{root};
     std::unordered_set<const Node*> seen;
     while (!todo.empty()) {
       UOp u = todo.back();
@@ -56,9 +70,13 @@ struct Region {
     }
   }
 
-  // What is below belongs to the stage.
   bool is_packed(const UOp& u) const {
     return std::find(packed.begin(), packed.end(), u) != packed.end();
+  }
+  RangeSet packed_ranges() const {
+    RangeSet ranges = 0;
+    for (const UOp& u : packed) ranges |= u->ranges;
+    return ranges;
   }
 };
 
@@ -76,21 +94,12 @@ struct Loops {
     for (const UOp& u : nodes) {
       bool reduce = u->op == Op::Range && u->get<RangeInfo>().kind == AxisKind::Reduce;
       if (reduce) reduces.push_back(u);
-      if (u->op == Op::Stage) regions.emplace_back(std::vector<UOp>{u});
+      if (u->op == Op::Stage) regions.emplace_back(u);
     }
-    regions.emplace_back(ast->src);
+    regions.emplace_back(ast);
     for (Region& region : regions) region.cost = cost(region);
     std::stable_sort(regions.begin(), regions.end(),
                      [](const Region& a, const Region& b) { return a.cost > b.cost; });
-  }
-
-  // The kernel's stores take `values` from a stage.
-  void pack(const UOp& regrouped, const std::vector<UOp>& values) {
-    for (Region& region : regions) {
-      if (region.nodes[0] != ast->src.back()) continue;
-      region = Region(regrouped->src, values);
-      region.cost = cost(region);
-    }
   }
 
   double cost(const Region& region) const;
@@ -197,19 +206,11 @@ bool meets(const Loops& loops, const UOp& r, const std::vector<UOp>& chosen) {
   return false;
 }
 
-// A loop of the output whose iterations read the same values of a reduce, and those values.
-struct Shared {
-  UOp loop;
-  UOp ast;      // the kernel as packing sees it
-  UOp fastest;  // the loop along which elements are stored, and values packed
-  std::vector<UOp> values;
-};
-
-// The loop along which a kernel writes neighbours.
-UOp fastest_loop(const Loops& loops, int64_t lanes) {
-  for (const UOp& r : loops.outputs) {
-    bool moves = loops.store[1]->ranges & r->ranges;
-    if (moves && reads_together(loops.store[1], r, lanes)) return r;
+// The loop along which a region writes neighbours.
+UOp fastest_loop(const Region& region, int64_t lanes) {
+  for (const UOp& r : region.outputs) {
+    bool moves = region.written_at()->ranges & r->ranges;
+    if (moves && reads_together(region.written_at(), r, lanes)) return r;
   }
   return {};
 }
@@ -223,55 +224,66 @@ double read_cost(const UOp& value) {
   return cost;
 }
 
-// The loop for which packing saves most: whose iterations are many, and take values alike that
-// become vectors along the loop that stores neighbours. The others have to make enough tiles for
-// all threads, each of them fit a cache, and what only the loop needs is not to be computed again
-// for each of them.
-Shared choose_packing(const Loops& loops, const Target& target) {
+// What reduces and stages need of loop `r` but not of all in `around` runs again for each tile.
+double repeated_in_tiles(const Loops& loops, const Region& region, const UOp& r, RangeSet around,
+                         double tile) {
+  double repeated = 0;
+  for (const UOp& u : loops.nodes) {
+    bool loop = u->op == Op::Reduce || u->op == Op::Stage;
+    if (!loop || !(u->ranges & r->ranges) || !(around & ~u->ranges)) continue;
+    double again = iterations(u[first_loop(*u) - 1], loops) / tile;
+    for (const UOp& other : region.outputs) {
+      if (other->ranges & around & ~u->ranges) again *= trips(other);
+    }
+    repeated += again;
+  }
+  return repeated;
+}
+
+// The loop for which packing saves a region most: whose iterations are many, and take values alike
+// that become vectors along the loop that writes neighbours. The others of a kernel have to make
+// enough tiles for all threads, each of them fit a cache, and what only the loop needs is not to be
+// computed again for each of them.
+void choose_packing(const Loops& loops, const Target& target, Region& region) {
   constexpr double least_iterations = 32;
   constexpr double most_bytes = 2 << 20;
   constexpr double least_tiles = 8;
   double tile = 4 * double(target.lanes);
   double cost = 0;
-  for (const Region& region : loops.regions) cost += region.cost;
-  UOp fastest = fastest_loop(loops, target.lanes);
-  Shared best;
-  if (!fastest || !comes_in_pieces(loops.ast, fastest, target.lanes)) return best;
+  for (const Region& other : loops.regions) cost += other.cost;
+  UOp fastest = fastest_loop(region, target.lanes);
+  if (!fastest || !comes_in_pieces(loops.ast, fastest, target.lanes)) return;
+  RangeSet written = bound_ranges(region.is_kernel() ? *region.root[0] : *region.root);
+  Region best = region;
   double most_saved = 0;
-  for (const UOp& r : loops.outputs) {
+  for (const UOp& r : region.outputs) {
     if (r == fastest || trips(r) < least_iterations) continue;
-    Shared shared = {r, regrouped(loops.ast, r), fastest, {}};
-    RangeSet around = 0;
+    Region packed = region;
+    packed.root = regrouped(region.root, r);
+    packed.sharing = r;
+    packed.fastest = fastest;
     double saved = 0;
-    double bytes = 0;
-    for (const Packing& packing : packings(shared.ast, r)) {
-      bytes += tile * bytes_of(packing);
+    for (const Packing& packing : packings(packed.root, r)) {
+      packed.packed_bytes += bytes_of(packing);
       for (const UOp& u : packing.values) {
-        shared.values.push_back(u);
-        around |= u->ranges & bound_ranges(*loops.store);
+        packed.packed.push_back(u);
         saved += read_cost(u);
       }
     }
+    RangeSet around = packed.packed_ranges() & written;
+    if (!(around & fastest->ranges) || saved <= most_saved) continue;
+    if (packed.packed_bytes * tile > most_bytes) continue;
     double tiles = 1 / tile;
-    for (const UOp& other : loops.outputs) tiles *= around & other->ranges ? trips(other) : 1;
-    // What needs the loop and not all that is around the stage runs again for each of its tiles.
-    double repeated = 0;
-    for (const UOp& u : loops.nodes) {
-      bool loop = u->op == Op::Reduce || u->op == Op::Stage;
-      if (!loop || !(u->ranges & r->ranges) || !(around & ~u->ranges)) continue;
-      double again = iterations(u[first_loop(*u) - 1], loops) / tile;
-      for (const UOp& other : loops.outputs) {
-        if (other->ranges & around & ~u->ranges) again *= trips(other);
-      }
-      repeated += again;
-    }
-    bool repeats = repeated > 0.1 * cost;
-    if (!(around & fastest->ranges)) continue;
-    if (saved <= most_saved || bytes > most_bytes || tiles < least_tiles || repeats) continue;
+    for (const UOp& other : region.outputs) tiles *= around & other->ranges ? trips(other) : 1;
+    if (region.is_kernel() && tiles < least_tiles) continue;
+    if (repeated_in_tiles(loops, region, r, around, tile) > 0.1 * cost) continue;
     most_saved = saved;
-    best = std::move(shared);
+    best = std::move(packed);
   }
-  return best;
+  if (!best.sharing) return;
+  region = std::move(best);
+  region.find_nodes();
+  region.cost = loops.cost(region);
 }
 
 // A loop that could become vectors, and what that would save.
@@ -284,13 +296,12 @@ struct Candidate {
 // The loops of a region in their best number of lanes, as far as they gain anything, the best
 // first.
 std::vector<Candidate> vector_candidates(const Loops& loops, const Region& region,
-                                         const Target& target, const Vectors& chosen,
-                                         const Shared& shared) {
+                                         const Target& target, const Vectors& chosen) {
   // Values are packed along one loop, of which each vector then serves all others.
   RangeSet taken = 0;
-  for (const UOp& u : region.packed) taken |= u->ranges;
-  if (!region.packed.empty()) taken |= shared.loop->ranges;
-  if (shared.fastest) taken &= ~shared.fastest->ranges;
+  if (region.sharing) {
+    taken = (region.packed_ranges() | region.sharing->ranges) & ~region.fastest->ranges;
+  }
   std::vector<Candidate> found;
   for (const std::vector<UOp>* list : {&region.outputs, &region.reduces}) {
     for (const UOp& r : *list) {
@@ -312,10 +323,10 @@ std::vector<Candidate> vector_candidates(const Loops& loops, const Region& regio
 // Vector axes, those of the most expensive region first; of one, those that together save most. A
 // value is a vector along one axis, so what they save adds up, and the best axis alone may be worse
 // than several: the rows of a softmax than its three loops over columns.
-Vectors choose_vectors(const Loops& loops, const Target& target, const Shared& shared) {
+Vectors choose_vectors(const Loops& loops, const Target& target) {
   Vectors chosen;
   for (const Region& region : loops.regions) {
-    std::vector<Candidate> candidates = vector_candidates(loops, region, target, chosen, shared);
+    std::vector<Candidate> candidates = vector_candidates(loops, region, target, chosen);
     std::vector<Candidate> best;
     double best_gain = 0.2 * region.cost;
     for (const Candidate& first : candidates) {
@@ -364,7 +375,8 @@ double steps(const UOp& u, const Region& region) {
   return n;
 }
 
-StepCost step_cost(const Region& region, const UOp& r, const UOp& q) {
+// `packed_cost`: what it costs to read a packed value.
+StepCost step_cost(const Region& region, const UOp& r, const UOp& q, double packed_cost) {
   RangeSet first = r->ranges;
   RangeSet second = q ? q->ranges : 0;
   double most = 1;
@@ -379,7 +391,7 @@ StepCost step_cost(const Region& region, const UOp& r, const UOp& q) {
     bool in_second = inside->ranges & second;
     double& sum =
         in_first ? (in_second ? cost.both : cost.first) : (in_second ? cost.second : cost.neither);
-    sum += (region.is_packed(u) ? 1 : op_cost(u->op)) * n / most;
+    sum += (region.is_packed(u) ? packed_cost : op_cost(u->op)) * n / most;
   }
   return cost;
 }
@@ -413,6 +425,10 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
   // What a larger tile has to save.
   constexpr double least_gain = 0.01;
   constexpr int64_t most_copies = 8;
+  // Packed values come from the second cache, or from the one behind it.
+  constexpr double cost_near = 2;
+  constexpr double cost_far = 4;
+  constexpr double most_bytes_near = 512 << 10;
   std::vector<UOp> reduces;
   size_t n_values = 0;  // of the body, but for loads
   RangeSet free = 0;
@@ -426,13 +442,13 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
   auto is_vector = [&](const UOp& r) {
     return std::find(vectors.axes.begin(), vectors.axes.end(), r) != vectors.axes.end();
   };
-  auto pieces_of = [&](const UOp& r) {
-    double n = trips(r);
+  auto lanes_of = [&](const UOp& r) {
     for (size_t i = 0; i < vectors.axes.size(); ++i) {
-      if (vectors.axes[i] == r) n /= double(vectors.moves[i].amount);
+      if (vectors.axes[i] == r) return double(vectors.moves[i].amount);
     }
-    return n;
+    return 1.0;
   };
+  auto pieces_of = [&](const UOp& r) { return trips(r) / lanes_of(r); };
   // One percent for finding out where the last tile begins.
   auto overhang = [](double n, int64_t copies) {
     double factor = waste(n, copies);
@@ -457,10 +473,18 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
     if (n_values > reduces.size()) return copies <= target.registers / 2;
     return copies + std::min(a, b) + 1 <= target.registers;
   };
+  RangeSet packed = region.packed_ranges();
+  auto is_near = [&](const UOp& r, int64_t a, const UOp& q, int64_t b) {
+    double bytes = region.packed_bytes;
+    if (region.fastest) bytes *= lanes_of(region.fastest);
+    if (packed & r->ranges) bytes *= double(a);
+    if (q && (packed & q->ranges)) bytes *= double(b);
+    return bytes <= most_bytes_near;
+  };
   // A loop of which no reduce depends has nothing to tile, and one whose copies share nothing is
   // better served by wider vectors.
   auto is_candidate = [&](const UOp& r) {
-    return (free & r->ranges) && (step_cost(region, r, {}).neither > 0 || is_vector(r));
+    return (free & r->ranges) && (step_cost(region, r, {}, cost_near).neither > 0 || is_vector(r));
   };
   auto allows = [&](const UOp& r, int64_t copies) {
     double n = pieces_of(r);
@@ -474,10 +498,12 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
       const UOp& r = region.outputs[i];
       UOp q = i == j ? UOp() : region.outputs[j];
       if (!is_candidate(r) || (q && !is_candidate(q))) continue;
-      StepCost cost = step_cost(region, r, q);
+      StepCost near = step_cost(region, r, q, cost_near);
+      StepCost far = step_cost(region, r, q, cost_far);
       for (int64_t a = 1; a <= most_copies; ++a) {
         for (int64_t b = 1; b <= (q ? most_copies : 1); ++b) {
           if (!fits(r, a, q, b) || !allows(r, a) || (q && !allows(q, b))) continue;
+          const StepCost& cost = is_near(r, a, q, b) ? near : far;
           double each = std::max(cost.shared(double(a), double(b)), chains / double(a * b));
           each *= overhang(pieces_of(r), a) * (q ? overhang(pieces_of(q), b) : 1);
           bool better = least == 0 || each < least * (1 - least_gain);
@@ -558,13 +584,14 @@ void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
 }
 
 // The loop that threads share: the outermost that makes little that was hoisted run more often.
-void choose_parallel(const Loops& loops, const Shared& shared, std::vector<Move>& moves) {
+void choose_parallel(const Loops& loops, std::vector<Move>& moves) {
   double most_repeated = 0;
   for (const Region& region : loops.regions) most_repeated += 0.1 * region.cost;
   UOp best;
   double best_trips = 1;
   for (const UOp& r : loops.outputs) {
-    if (r == shared.loop) continue;
+    auto shares = [&](const Region& region) { return region.sharing == r; };
+    if (std::any_of(loops.regions.begin(), loops.regions.end(), shares)) continue;
     double n = trips(r);
     double pieces = n;
     for (const Move& move : moves) {
@@ -613,10 +640,9 @@ void choose_grid(const Loops& loops, std::vector<Move>& moves) {
 // A reduce loop whose loads change their way every `c` iterations splits there, so that what is
 // constant for c iterations is computed once for them. Where values are packed it splits at every
 // such c: the loops of the stage are many and short, but the tile reads it in one.
-void choose_splits(const Loops& loops, const Shared& shared, const std::vector<Move>& vectors,
-                   std::vector<Move>& moves) {
+void choose_splits(const Loops& loops, const std::vector<Move>& vectors, std::vector<Move>& moves) {
   RangeSet packed = 0;
-  for (const UOp& u : shared.values) packed |= u->ranges;
+  for (const Region& region : loops.regions) packed |= region.packed_ranges();
   for (const UOp& r : loops.reduces) {
     int64_t lanes = 1;
     for (const Move& v : vectors) {
@@ -649,25 +675,25 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
     choose_grid(loops, moves);
     return moves;
   }
-  Shared shared;
   Vectors vectors;
   if (target.lanes > 1) {
-    shared = choose_packing(loops, target);
-    if (shared.loop) loops.pack(shared.ast, shared.values);
-    vectors = choose_vectors(loops, target, shared);
+    for (Region& region : loops.regions) choose_packing(loops, target, region);
+    vectors = choose_vectors(loops, target);
   }
   moves = vectors.moves;
-  choose_splits(loops, shared, vectors.moves, moves);
+  choose_splits(loops, vectors.moves, moves);
   std::vector<Move> tiles;
   for (const Region& region : loops.regions) choose_tiles(loops, region, target, vectors, tiles);
   for (const Region& region : loops.regions) {
     choose_accumulators(region, tiles, moves);
   }
   moves.insert(moves.end(), tiles.begin(), tiles.end());
-  if (shared.loop) {
-    moves.push_back({Move::Kind::Pack, shared.loop->get<RangeInfo>().id, false, 0});
+  for (const Region& region : loops.regions) {
+    if (!region.sharing) continue;
+    const RangeInfo& info = region.sharing->get<RangeInfo>();
+    moves.push_back({Move::Kind::Pack, info.id, info.kind == AxisKind::Reduce, 0});
   }
-  choose_parallel(loops, shared, moves);
+  choose_parallel(loops, moves);
   if (target.lanes > 1) choose_stream(loops, moves);
   return moves;
 }

@@ -89,10 +89,11 @@ struct Packing {
   std::vector<UOp> values;
   std::vector<UOp> loops;
 };
-/// The kernel with the factors of every product that the loop's iterations read alike together.
-UOp regrouped(const UOp& ast, const UOp& range);
-/// What pack() would lay out of a regrouped kernel.
-std::vector<Packing> packings(const UOp& ast, const UOp& range);
+/// Stores, or a stage, with the factors of every product that the loop's iterations read alike
+/// together.
+UOp regrouped(const UOp& root, const UOp& range);
+/// What pack() would lay out of them, or of it.
+std::vector<Packing> packings(const UOp& root, const UOp& range);
 double bytes_of(const Packing& packing);
 /// Whether a loop can run in pieces of `amount` iterations, the last one perhaps overlapping the
 /// one before.

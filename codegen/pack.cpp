@@ -7,7 +7,8 @@
 // stand side by side, and the loop over rows runs inside of it. What is laid out is not a matrix,
 // though, but whatever the body of a reduce takes that does not depend on that loop: the loads of
 // an image with their padding, or weights as they come out of their bits. It then is computed once,
-// too.
+// too. A stage is filled by loops of its own, and what they read alike is packed in the same way:
+// the weights of a head, whose rows are all known before one is normalised.
 //
 // Rejected: a layout of operands chosen before scheduling. Which loop is the inner one, and how
 // much of an operand a tile takes, is known here.
@@ -46,8 +47,14 @@ UOp in_parts(const UOp& u, const UOp& r) {
 
 class Search {
  public:
-  Search(const UOp& ast, const UOp& r) : own_(r->ranges), written_(bound_ranges(*ast[0])) {
-    for (const UOp& store : ast->src) walk(store[2]);
+  Search(const UOp& root, const UOp& r) : own_(r->ranges) {
+    if (root->op == Op::Stage) {
+      written_ = bound_ranges(*root);
+      for (size_t i = 1; i < first_loop(*root); i += 2) walk(root[i]);
+    } else {
+      written_ = bound_ranges(*root[0]);
+      for (const UOp& store : root->src) walk(store[2]);
+    }
   }
 
   std::vector<Packing> take() { return std::move(found_); }
@@ -65,6 +72,7 @@ class Search {
       for (const UOp& loop : loops_of(u)) {
         bool known = std::find(reduces_.begin(), reduces_.end(), loop) != reduces_.end();
         if (!known) reduces_.push_back(loop);
+        summed_ |= loop->ranges;
       }
     }
     for (const UOp& s : u->src) walk(s);
@@ -74,7 +82,7 @@ class Search {
   // stage already.
   bool is_worth_a_place(const UOp& u) const {
     bool staged = u->op == Op::Load && u[0]->op == Op::Stage;
-    bool is_read_often = (u->ranges & ~written_) && (u->ranges & written_);
+    bool is_read_often = (u->ranges & summed_) && (u->ranges & written_);
     return is_read_often && !staged && u->dtype.kind != Kind::Bool;
   }
 
@@ -91,7 +99,8 @@ class Search {
   }
 
   RangeSet own_;
-  RangeSet written_;
+  RangeSet written_ = 0;
+  RangeSet summed_ = 0;
   std::vector<UOp> reduces_;
   std::unordered_set<const Node*> seen_;
   std::vector<Packing> found_;
@@ -166,16 +175,51 @@ UOp with_one_loop(UOp reduce) {
   return reduce;
 }
 
+// What writes memory, with its loops in order: those around the stages, others, the one that
+// shares.
+UOp reordered(const UOp& u, const UOp& r, RangeSet around) {
+  auto depth = [&](const UOp& loop) { return loop == r ? 2 : loop->ranges & around ? 0 : 1; };
+  std::vector<UOp> src = u->src;
+  std::stable_sort(src.begin() + int64_t(first_loop(*u)), src.end(),
+                   [&](const UOp& a, const UOp& b) { return depth(a) < depth(b); });
+  return make(u->op, std::move(src), u->arg);
+}
+
+// Stores, or a stage, with what the loop's iterations read alike in stages; null: it is nothing.
+UOp packed(const UOp& root, const UOp& r) {
+  UOp result = regrouped(root, r);
+  std::vector<std::pair<UOp, UOp>> loads;
+  RangeSet around = 0;
+  for (const Packing& packing : packings(result, r)) {
+    for (const UOp& u : packing.values) around |= u->ranges;
+    for (auto& load : staged(packing)) loads.push_back(std::move(load));
+  }
+  if (loads.empty()) return {};
+  result = graph_rewrite(substitute(result, loads), [&](const UOp& u) -> UOp {
+    bool shared = u->op == Op::Reduce && (u->ranges & r->ranges);
+    return shared ? with_one_loop(u) : UOp();
+  });
+  if (result->op == Op::Stage) return reordered(result, r, around);
+  std::vector<UOp> stores;
+  for (const UOp& store : result->src) stores.push_back(reordered(store, r, around));
+  return make(Op::Sink, std::move(stores));
+}
+
+bool is_over(const UOp& u, const UOp& r) {
+  std::vector<UOp> loops = loops_of(u);
+  return std::find(loops.begin(), loops.end(), r) != loops.end();
+}
+
 }  // namespace
 
-UOp regrouped(const UOp& ast, const UOp& r) {
-  return graph_rewrite(ast, [&](const UOp& u) {
+UOp regrouped(const UOp& root, const UOp& r) {
+  return graph_rewrite(root, [&](const UOp& u) {
     UOp parts = in_parts(u, r);
     return parts == u ? UOp() : parts;
   });
 }
 
-std::vector<Packing> packings(const UOp& ast, const UOp& r) { return Search(ast, r).take(); }
+std::vector<Packing> packings(const UOp& root, const UOp& r) { return Search(root, r).take(); }
 
 double bytes_of(const Packing& packing) {
   double bytes = 0;
@@ -186,27 +230,13 @@ double bytes_of(const Packing& packing) {
 }
 
 UOp pack(const UOp& kernel, const UOp& r) {
-  UOp ast = regrouped(kernel, r);
-  std::vector<std::pair<UOp, UOp>> loads;
-  RangeSet around = 0;
-  for (const Packing& packing : packings(ast, r)) {
-    for (const UOp& u : packing.values) around |= u->ranges;
-    for (auto& load : staged(packing)) loads.push_back(std::move(load));
+  if (is_over(kernel[0], r)) {
+    UOp result = packed(kernel, r);
+    return result ? result : kernel;
   }
-  UOp packed = graph_rewrite(substitute(ast, loads), [&](const UOp& u) -> UOp {
-    bool shared = u->op == Op::Reduce && (u->ranges & r->ranges);
-    return shared ? with_one_loop(u) : UOp();
+  return graph_rewrite(kernel, [&](const UOp& u) {
+    return u->op == Op::Stage && is_over(u, r) ? packed(u, r) : UOp();
   });
-  std::vector<UOp> stores;
-  for (const UOp& store : packed->src) {
-    std::vector<UOp> src = store->src;
-    // The loops around the stage, others, the loop that shares it.
-    auto depth = [&](const UOp& loop) { return loop == r ? 2 : loop->ranges & around ? 0 : 1; };
-    std::stable_sort(src.begin() + int64_t(first_loop(*store)), src.end(),
-                     [&](const UOp& a, const UOp& b) { return depth(a) < depth(b); });
-    stores.push_back(make(Op::Store, std::move(src), store->arg));
-  }
-  return make(Op::Sink, std::move(stores));
 }
 
 }  // namespace niwaki

@@ -21,6 +21,9 @@ namespace niwaki {
 /// Bytes of a stage, at most: it stays in the cache.
 inline constexpr double max_stage_bytes = 256 * 1024;
 
+/// The same outside of all loops, where it is filled once and read like other memory.
+inline constexpr double max_outer_stage_bytes = 1024 * 1024;
+
 /// Of which size, in each dim, the block is that the uses of one kernel ask for.
 std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses,
                                const Outcomes& outcomes);

@@ -48,6 +48,9 @@ constexpr double stage_cost = 2;
 // What a kernel of its own costs: threads that meet, a microsecond or two of vector operations.
 constexpr double kernel_cost = 2e5;
 
+// Of a kernel's work, what no other kernel is worth.
+constexpr double small_part = 1e-3;
+
 // What is computed outside of all loops, every thread computes.
 constexpr double threads = 2;
 
@@ -109,7 +112,10 @@ class Placement {
       std::string reason = reason_to_store(u, uses);
       if (!reason.empty()) uses = store(u, reason);
       else uses = staged(u, uses);
-      for (const Use& use : uses) pass_on(u, use);
+      for (const Use& use : uses) {
+        work_[size_t(use.kernel)] += evaluations(use) * own_work(u);
+        pass_on(u, use);
+      }
       uses_.erase(u.get());
     }
     std::erase_if(stored_, [](const Stored& kernel) { return kernel.nodes.empty(); });
@@ -137,8 +143,18 @@ class Placement {
     size_t readers = by_kernel(uses).size();
     bool apart = readers > 1 && outcomes_.is_sum(u);
     if (apart) return fmt::format("a sum of floats that {} kernels read", readers);
-    if (in_place <= size * (e.work + store_cost) + total + kernel_cost) return "";
+    double least_saved = kernel_cost;
+    for (const std::vector<Use>& together : by_kernel(uses)) {
+      least_saved = std::max(least_saved, small_part * work_[size_t(together[0].kernel)]);
+    }
+    if (in_place <= size * (e.work + store_cost) + total + least_saved) return "";
     return fmt::format("inlined it would be computed {:.3g} times for {:.3g} values", total, size);
+  }
+
+  // Operations for one element, without those of its sources.
+  static double own_work(const UOp& u) {
+    if (u->op == Op::Reduce) return terms(u);
+    return is_elementwise(u->op) ? op_cost(u->op) : 0;
   }
 
   // Whether it could be anywhere else than where it is read.
@@ -154,21 +170,42 @@ class Placement {
     return uses.size() == 1 || !outcomes_.is_sum(u);
   }
 
-  // Operations to keep a value inside of the kernel that has these uses.
-  double stage_work(const UOp& u, const std::vector<Use>& uses) const {
-    const Estimate& e = estimates_.at(u.get());
+  // A stage that a kernel could have: which block of the value, the use that fills it, and what
+  // that and reading it cost.
+  struct StageChoice {
+    std::vector<UOp> blocks;
+    Use filling;
+    double work = impossible;
+  };
+
+  // The cheaper of a block in the loops that the readers share, and of all of the value outside of
+  // them.
+  StageChoice best_stage(const UOp& u, const std::vector<Use>& uses) const {
     std::vector<UOp> blocks = choose_blocks(u, uses, outcomes_);
-    double elements = size_of(blocks);
-    if (u->dtype == boolean || elements <= 1 ||
-        elements * double(byte_size(u->dtype)) > max_stage_bytes) {
-      return impossible;
-    }
-    Use outside = around(u, uses, blocks, threads);
-    if (reads_anew(u, uses[0], blocks, outside, outcomes_)) return impossible;
-    double filled = evaluations(outside) * elements;
+    StageChoice inside = stage_choice(u, uses, blocks, max_stage_bytes);
+    if (blocks == u->shape || inside.filling.loops.empty()) return inside;
+    StageChoice outside = stage_choice(u, uses, u->shape, max_outer_stage_bytes);
+    return outside.work < inside.work ? outside : inside;
+  }
+
+  StageChoice stage_choice(const UOp& u, const std::vector<Use>& uses, std::vector<UOp> blocks,
+                           double most_bytes) const {
+    StageChoice choice = {std::move(blocks), {}};
+    choice.filling = around(u, uses, choice.blocks, threads);
+    double elements = size_of(choice.blocks);
+    bool fits = elements * double(byte_size(u->dtype)) <= most_bytes;
+    if (u->dtype == boolean || elements <= 1 || !fits) return choice;
+    if (reads_anew(u, uses[0], choice.blocks, choice.filling, outcomes_)) return choice;
+    double filled = evaluations(choice.filling) * elements;
+    if (!choice.filling.loops.empty()) filled *= tiles(uses);
     double read = 0;
     for (const Use& use : uses) read += evaluations(use);
-    return filled * (e.work + stage_cost) + read;
+    choice.work = filled * (estimates_.at(u.get()).work + stage_cost) + read;
+    return choice;
+  }
+
+  double stage_work(const UOp& u, const std::vector<Use>& uses) const {
+    return best_stage(u, uses).work;
   }
 
   // The uses of what is left to be computed: where it pays to keep blocks of the value in a kernel,
@@ -180,12 +217,11 @@ class Placement {
     for (const std::vector<Use>& together : by_kernel(uses)) {
       double inlined = 0;
       for (const Use& use : together) inlined += evaluations(use);
-      if (may_inline(u, together) && inlined * e.work <= stage_work(u, together)) {
+      auto [blocks, use, work] = best_stage(u, together);
+      if (may_inline(u, together) && inlined * e.work <= work) {
         left.insert(left.end(), together.begin(), together.end());
         continue;
       }
-      std::vector<UOp> blocks = choose_blocks(u, together, outcomes_);
-      Use use = around(u, together, blocks, threads);
       int64_t id = first_free_range(use.index, {}, rank_of(use.kernel));
       for (size_t i = 0; i < blocks.size(); ++i) {
         if (is_const(blocks[i], 1)) continue;
@@ -237,6 +273,7 @@ class Placement {
     if (kernel < 0) {
       kernel = int64_t(stored_.size());
       stored_.push_back({});
+      work_.push_back(0);
       own.kernel = kernel;
       left = {own};
     }
@@ -342,6 +379,7 @@ class Placement {
     a.reasons.insert(a.reasons.end(), b.reasons.begin(), b.reasons.end());
     a.stages.insert(a.stages.end(), b.stages.begin(), b.stages.end());
     b = {};
+    work_[size_t(into)] += work_[size_t(from)];
     depends_[into].merge(depends_[from]);
     depends_.erase(from);
     for (auto& [kernel, needed] : depends_) {
@@ -412,6 +450,8 @@ class Placement {
   std::unordered_map<const Node*, std::vector<Use>> uses_;
   Outcomes outcomes_;
   std::vector<Stored> stored_;
+  /// Operations that are known to be done in each, as far as the walk has come.
+  std::vector<double> work_;
   /// Which kernels each takes values from, as far as is known.
   std::map<int64_t, std::set<int64_t>> depends_;
 };

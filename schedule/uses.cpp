@@ -50,6 +50,22 @@ double evaluations(const Use& use) {
   return n;
 }
 
+double tiles(const std::vector<Use>& uses) {
+  // Elements that a product's tile has in one loop, at most.
+  constexpr double longest = 512;
+  double most = 1;
+  for (const Use& use : uses) {
+    RangeSet needed = ranges_of(use.index);
+    double n = 1;
+    for (const Loop& loop : use.loops) {
+      bool apart = !loop.owner && !(loop.range->ranges & needed);
+      if (apart) n *= std::max(1.0, double(loop.range[0]->hi) / longest);
+    }
+    most = std::max(most, n);
+  }
+  return most;
+}
+
 void add_use(std::vector<Use>& uses, Use use) {
   for (const Use& known : uses) {
     bool same = known.kernel == use.kernel && known.index == use.index;

@@ -36,6 +36,10 @@ std::vector<Loop> hoisted_loops(const Use& use);
 /// How often it is computed then.
 double evaluations(const Use& use);
 
+/// In how many tiles the loops of an output run that some use stands in and does not depend on:
+/// what is filled in the others is filled again for each.
+double tiles(const std::vector<Use>& uses);
+
 /// Adds a use unless it is known: the same index of the same loops.
 void add_use(std::vector<Use>& uses, Use use);
 

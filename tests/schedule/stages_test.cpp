@@ -63,6 +63,19 @@ TEST_CASE("and of several tokens all, which share the weights") {
   CHECK(loops_of(made[0].ast[0])[0] == range(index(4), 1, AxisKind::Loop));
 }
 
+// A wide product runs in tiles of its columns, and would normalise every row again for each.
+TEST_CASE("rows that a wide product reads are all kept at once, for a narrow one a row") {
+  Tensor rows = floats({32, 512}).rms_norm(floats({512}), 1e-6);
+  for (int64_t columns : {256, 8192}) {
+    CAPTURE(columns);
+    std::vector<Kernel> made = kernels({rows.linear(floats({columns, 512}))});
+    REQUIRE(made.size() == 1);
+    int64_t longest = 0;
+    for (const UOp& u : nodes_of(made[0], Op::Stage)) longest = std::max(longest, memory_size(u));
+    CHECK(longest == (columns == 256 ? 512 : 32 * 512));
+  }
+}
+
 TEST_CASE("a layer is not computed for each row of the next") {
   Tensor hidden = floats({64, 256}).linear(floats({512, 256})).relu();
   CHECK(kernels({hidden.linear(floats({256, 512}))}).size() == 2);
