@@ -1,29 +1,26 @@
 // A kernel's graph becomes a list of instructions with loops.
 //
 // Every value is placed in the outermost loop it can be in: before a loop is opened, whatever its
-// body needs that does not depend on it is emitted. A reduce becomes an accumulator, its loops, and
+// body needs that does not depend on it is emitted. One walk over what a nest of loops computes
+// finds this for all of them. A reduce becomes an accumulator, its loops, and
 // an update; a stage becomes memory, its loops, and stores. Those over the same ranges that do not
 // need each other share one loop: that is how the copies of a tile, or the two products of a gated
 // layer, read their common operand once, and how the exponentials of a softmax are summed while
 // they are stored.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <map>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "codegen/lower.h"
 #include "core/bounds.h"
 #include "core/error.h"
+#include "core/node_map.h"
 #include "core/text.h"
 
 namespace niwaki {
 namespace {
-
-RangeSet bits_of(const std::vector<UOp>& ranges) {
-  RangeSet set = 0;
-  for (const UOp& r : ranges) set |= range_bit(r->get<RangeInfo>().id);
-  return set;
-}
 
 UOp identity(Op op, DType t) {
   UOp value = constant(t.scalar(), op == Op::Mul ? 1 : 0);
@@ -38,18 +35,14 @@ class Linearizer {
  public:
   Linearizer(const UOp& ast, const Target& target) : target_(target) {
     for (const UOp& u : toposort(ast)) {
-      std::vector<const Node*> below;
-      for (const UOp& s : u->src) {
-        const std::vector<const Node*>& more = loops_in_[s.get()];
-        below.insert(below.end(), more.begin(), more.end());
-      }
+      size_t below = 0;
+      for (const UOp& s : u->src) below = united(below, *below_.find(s.get()));
       if (has_loops(u)) {
-        loops_.push_back(u);
-        below.push_back(u.get());
+        alike_[loop_nodes(u)].push_back(u);
+        sets_.push_back({u.get()});
+        below = united(below, sets_.size() - 1);
       }
-      std::sort(below.begin(), below.end());
-      below.erase(std::unique(below.begin(), below.end()), below.end());
-      loops_in_[u.get()] = std::move(below);
+      below_[u.get()] = below;
       if (u->op == Op::Param) linear_.params.push_back(u);
       if (u->op == Op::Variable) linear_.variables.push_back(u);
     }
@@ -67,13 +60,12 @@ class Linearizer {
     std::stable_sort(loops.begin(), loops.end(),
                      [](const UOp& a, const UOp& b) { return outer_first(a) < outer_first(b); });
     for (const UOp& r : loops) note_launch(r);
-    size_t open = 0;
-    for (; open < loops.size(); ++open) {
-      std::vector<UOp> inner(loops.begin() + int64_t(open), loops.end());
-      for (const UOp& store : sink->src) {
-        for (size_t i = 1; i < 3; ++i) hoist(store[i], bits_of(inner));
-      }
-      open_loop(loops[open]);
+    std::vector<UOp> values;
+    for (const UOp& store : sink->src) values.insert(values.end(), {store[1], store[2]});
+    Nest nest = walk_nest(values, loops);
+    for (size_t i = 0; i < loops.size(); ++i) {
+      for (const UOp& u : nest.before[i]) emit(u);
+      open_loop(loops[i]);
     }
     // All values before all stores: a tile that overhangs stores an element twice, the same value.
     std::vector<UOp> stores;
@@ -81,7 +73,7 @@ class Linearizer {
       stores.push_back(make(Op::Store, {store[0], emit(store[1]), emit(store[2])}, store->arg));
     }
     for (const UOp& store : stores) linear_.code.push_back(store);
-    while (open > 0) close_loop(loops[--open]);
+    for (size_t i = loops.size(); i-- > 0;) close_loop(loops[i]);
     return std::move(linear_);
   }
 
@@ -99,6 +91,12 @@ class Linearizer {
     }
   }
 
+  static std::vector<const Node*> loop_nodes(const UOp& u) {
+    std::vector<const Node*> nodes;
+    for (size_t i = first_loop(*u); i < u->src.size(); ++i) nodes.push_back(u[i].get());
+    return nodes;
+  }
+
   void note_launch(const UOp& r) {
     switch (r->get<RangeInfo>().kind) {
       case AxisKind::Parallel: linear_.parallel = r[0]; break;
@@ -113,49 +111,70 @@ class Linearizer {
     UOp loop = with_sources(r, {end});
     linear_.code.push_back(loop);
     scopes_.emplace_back();
-    scopes_.back()[r.get()] = loop;
+    remember(r, loop);
+    open_ |= r->ranges;
   }
 
   void close_loop(const UOp& r) {
     linear_.code.push_back(make(Op::End, {emit(r)}));
+    open_ &= ~r->ranges;
+    for (const Node* node : scopes_.back()) emitted_[node] = {};
     scopes_.pop_back();
   }
 
+  // What a node is in the code, as long as the loop that is open is.
+  void remember(const UOp& u, const UOp& made) {
+    emitted_[u.get()] = made;
+    scopes_.back().push_back(u.get());
+  }
+
   const UOp* find(const UOp& u) const {
-    for (size_t i = scopes_.size(); i-- > 0;) {
-      auto found = scopes_[i].find(u.get());
-      if (found != scopes_[i].end()) return &found->second;
-    }
-    return nullptr;
+    const UOp* made = emitted_.find(u.get());
+    return made && *made ? made : nullptr;
   }
 
-  // Emits the greatest parts of `u` that depend on none of the loops in `inner`.
-  void hoist(const UOp& u, RangeSet inner) {
-    std::unordered_set<const Node*> seen;
-    hoist(u, inner, seen);
+  // Loops that are to be opened one in the other, and what does not need them: for each loop the
+  // greatest values that depend on loops outside of it alone, in the order in which they are met.
+  struct Nest {
+    std::vector<RangeSet> inner;  // of each loop, and of those in it; nothing for what is in all
+    std::vector<std::vector<UOp>> before;
+    NodeMap<uint8_t> seen;
+  };
+
+  Nest walk_nest(const std::vector<UOp>& values, const std::vector<UOp>& loops) {
+    Nest nest;
+    nest.inner.assign(loops.size() + 1, 0);
+    for (size_t i = loops.size(); i-- > 0;) nest.inner[i] = nest.inner[i + 1] | loops[i]->ranges;
+    nest.before.resize(loops.size());
+    for (const UOp& u : values) walk(u, loops.size() + 1, 0, nest);
+    return nest;
   }
 
-  void hoist(const UOp& u, RangeSet inner, std::unordered_set<const Node*>& seen) {
-    if (!seen.insert(u.get()).second || find(u)) return;
-    if (!(u->ranges & inner)) {
-      emit(u);
-      return;
-    }
-    if (has_loops(u)) {
-      hoist_body(u, inner | bound_ranges(*u));
-      return;
-    }
-    for (const UOp& s : u->src) hoist(s, inner, seen);
+  // `outside`: how many of the loops the user of the value is in; `bound`: loops of reduces and
+  // stages on the way, which nothing that depends on them can leave.
+  void walk(const UOp& u, size_t outside, RangeSet bound, Nest& nest) {
+    constexpr uint8_t seen_free = 2;
+    if (is_leaf(u)) return;
+    bool is_bound = u->ranges & bound;
+    uint8_t& seen = nest.seen[u.get()];
+    if (seen == seen_free || (seen && is_bound)) return;
+    seen = is_bound ? 1 : seen_free;
+    if (find(u)) return;
+    size_t level = nest.before.size() + 1;
+    while (!is_bound && level > 0 && !(u->ranges & nest.inner[level - 1])) --level;
+    if (level < outside && level < nest.before.size()) nest.before[level].push_back(u);
+    if (level == 0) return;
+    if (has_loops(u)) bound |= bound_ranges(*u);
+    size_t end = has_loops(u) ? first_loop(*u) : u->src.size();
+    for (size_t i = 0; i < end; ++i) walk(u[i], level, bound, nest);
   }
 
-  // Nothing that depends on the loops of a reduce or stage can leave them.
-  void hoist_body(const UOp& u, RangeSet inner) {
-    std::unordered_set<const Node*> below;
-    for (size_t i = 0; i < first_loop(*u); ++i) hoist(u[i], inner, below);
+  static bool is_leaf(const UOp& u) {
+    return u->op == Op::Const || u->op == Op::Param || u->op == Op::Variable;
   }
 
   UOp emit(const UOp& u) {
-    if (u->op == Op::Const || u->op == Op::Param || u->op == Op::Variable) return u;
+    if (is_leaf(u)) return u;
     if (const UOp* done = find(u)) return *done;
     if (has_loops(u)) {
       emit_loops(u);
@@ -166,33 +185,38 @@ class Linearizer {
     for (const UOp& s : u->src) src.push_back(emit(s));
     UOp made = with_sources(u, std::move(src));
     linear_.code.push_back(made);
-    scopes_.back()[u.get()] = made;
+    remember(u, made);
     return made;
   }
 
-  bool contains(const UOp& u, const UOp& other) const {
-    const std::vector<const Node*>& below = loops_in_.at(u.get());
-    return std::binary_search(below.begin(), below.end(), other.get());
+  // --- which reduces and stages are below others ---
+
+  size_t united(size_t a, size_t b) {
+    if (a == b || b == 0) return a;
+    if (a == 0) return b;
+    auto [known, fresh] = unions_.try_emplace({a, b}, 0);
+    if (!fresh) return known->second;
+    std::vector<const Node*> both;
+    std::set_union(sets_[a].begin(), sets_[a].end(), sets_[b].begin(), sets_[b].end(),
+                   std::back_inserter(both));
+    size_t id = sets_.size();
+    if (both.size() == sets_[a].size()) id = a;
+    else if (both.size() == sets_[b].size()) id = b;
+    else sets_.push_back(std::move(both));
+    return known->second = id;
   }
 
-  RangeSet open_ranges() const {
-    RangeSet open = 0;
-    for (const auto& scope : scopes_) {
-      for (const auto& [node, unused] : scope) {
-        if (node->op == Op::Range) open |= node->ranges;
-      }
-    }
-    return open;
+  bool contains(const UOp& u, const UOp& other) const {
+    const std::vector<const Node*>& below = sets_[*below_.find(u.get())];
+    return std::binary_search(below.begin(), below.end(), other.get());
   }
 
   // `first` and all that can share its loops.
   std::vector<UOp> group_of(const UOp& first) const {
     std::vector<UOp> group = {first};
-    RangeSet open = open_ranges();
-    for (const UOp& other : loops_) {
-      bool same_loops = loops_of(other) == loops_of(first);
-      if (!same_loops || other == first || (other->ranges & ~open) || find(other)) continue;
-      bool independent = other->ranges == first->ranges;
+    for (const UOp& other : alike_.at(loop_nodes(first))) {
+      if (other == first || other->ranges != first->ranges || find(other)) continue;
+      bool independent = !(other->ranges & ~open_);
       for (const UOp& member : group) {
         independent = independent && !contains(other, member) && !contains(member, other);
       }
@@ -201,27 +225,36 @@ class Linearizer {
     return group;
   }
 
+  static std::vector<UOp> bodies_of(const std::vector<UOp>& group) {
+    std::vector<UOp> bodies;
+    for (const UOp& u : group) {
+      bodies.insert(bodies.end(), u->src.begin(), u->src.begin() + int64_t(first_loop(*u)));
+    }
+    return bodies;
+  }
+
   void emit_loops(const UOp& first) {
     std::vector<UOp> group = group_of(first);
     std::vector<UOp> loops = loops_of(first);
     for (const UOp& u : group) results_[u.get()] = result_of(u);
-    for (const UOp& u : group) hoist_body(u, bits_of(loops));
+    Nest nest = walk_nest(bodies_of(group), loops);
+    for (const UOp& u : nest.before[0]) emit(u);
     // What was hoisted may have taken members of the group into its own loop.
-    std::erase_if(group, [&](const UOp& u) { return find(u); });
+    if (std::erase_if(group, [&](const UOp& u) { return find(u); }) > 0) {
+      nest = walk_nest(bodies_of(group), loops);
+    }
     for (const UOp& u : group) linear_.code.push_back(results_[u.get()]);
     if (group.empty()) return;
-    size_t open = 0;
-    for (; open < loops.size(); ++open) {
-      std::vector<UOp> inner(loops.begin() + int64_t(open), loops.end());
-      for (const UOp& u : group) hoist_body(u, bits_of(inner));
-      open_loop(loops[open]);
+    for (size_t i = 0; i < loops.size(); ++i) {
+      for (const UOp& u : nest.before[i]) emit(u);
+      open_loop(loops[i]);
     }
     for (const UOp& u : group) {
       if (u->op == Op::Stage) fill(u);
       else accumulate(u);
     }
-    while (open > 0) close_loop(loops[--open]);
-    for (const UOp& u : group) scopes_.back()[u.get()] = results_[u.get()];
+    for (size_t i = loops.size(); i-- > 0;) close_loop(loops[i]);
+    for (const UOp& u : group) remember(u, results_[u.get()]);
   }
 
   // Where the value of loops is found after them: a register, or memory.
@@ -262,19 +295,23 @@ class Linearizer {
       src.push_back(factor ? s : emit_combined(s, acc, value));
     }
     UOp made = with_sources(u, std::move(src));
-    if (std::find(linear_.code.rbegin(), linear_.code.rend(), made) == linear_.code.rend() ||
-        made->op != Op::Stack) {
-      linear_.code.push_back(made);
-    }
+    bool known = made->op == Op::Stack &&
+                 std::find(linear_.code.rbegin(), linear_.code.rend(), made) != linear_.code.rend();
+    if (!known) linear_.code.push_back(made);
     return made;
   }
 
   const Target& target_;
   LinearCode linear_;
-  std::vector<std::unordered_map<const Node*, UOp>> scopes_;
-  std::unordered_map<const Node*, std::vector<const Node*>> loops_in_;
-  std::vector<UOp> loops_;
-  std::unordered_map<const Node*, UOp> results_;
+  NodeMap<UOp> emitted_;
+  std::vector<std::vector<const Node*>> scopes_;  // what was emitted in each open loop
+  RangeSet open_ = 0;
+  // The reduces and stages below each node, as the number of a set; the first is empty.
+  NodeMap<size_t> below_;
+  std::vector<std::vector<const Node*>> sets_ = {{}};
+  std::map<std::pair<size_t, size_t>, size_t> unions_;
+  std::map<std::vector<const Node*>, std::vector<UOp>> alike_;  // by their loops
+  NodeMap<UOp> results_;
   int64_t next_acc_ = 0;
   int64_t next_scratch_ = 0;
 };
