@@ -114,7 +114,7 @@ std::vector<UOp> blocks_without(const UOp& u, const std::vector<Use>& uses, Rang
 bool shares_operand(const UOp& u, std::vector<UOp> at, RangeSet dim,
                     const std::vector<RangeSet>& in_block, const Outcomes& outcomes,
                     int depth = 16) {
-  if (depth < 16 && outcomes.has(u)) return false;
+  if ((depth < 16 && outcomes.has(u)) || !outcomes.computes_reduce(u)) return false;
   if (is_movement(u->op) || is_elementwise(u->op)) {
     UOp valid;
     std::vector<UOp> below = is_movement(u->op) ? source_index(u, at, valid) : at;

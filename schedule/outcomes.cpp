@@ -94,6 +94,14 @@ Outcomes::Outcomes(const std::vector<UOp>& order) {
   for (size_t i = 0; i < order.size(); ++i) {
     if (order[i]->op == Op::Reduce) find(order, readers, i);
   }
+  for (const UOp& u : order) {
+    bool passes_on = is_movement(u->op) || is_elementwise(u->op);
+    bool computes = u->op == Op::Reduce;
+    for (size_t i = 0; passes_on && i < u->src.size(); ++i) {
+      computes |= !has(u[i]) && computes_reduce(u[i]);
+    }
+    if (computes) computes_reduce_.insert(u.get());
+  }
 }
 
 void Outcomes::find(const std::vector<UOp>& order, const std::vector<std::vector<size_t>>& readers,

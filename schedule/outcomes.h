@@ -41,6 +41,8 @@ class Outcomes {
   }
   /// Whether it is on the way from a reduce to its outcome.
   bool is_passed(const UOp& u) const { return passed_.count(u.get()) > 0; }
+  /// Whether a reduce is computed for this value that is not placed as one below it.
+  bool computes_reduce(const UOp& u) const { return computes_reduce_.count(u.get()) > 0; }
 
  private:
   void find(const std::vector<UOp>& order, const std::vector<std::vector<size_t>>& readers,
@@ -48,6 +50,7 @@ class Outcomes {
 
   std::unordered_map<const Node*, bool> outcomes_;
   std::unordered_set<const Node*> passed_;
+  std::unordered_set<const Node*> computes_reduce_;
 };
 
 }  // namespace niwaki

@@ -109,9 +109,14 @@ class Placement {
       const UOp& u = order_[i];
       std::vector<Use>& uses = uses_[u.get()];
       if (is_worth_sharing(u)) unite_readers(u, false);
-      std::string reason = reason_to_store(u, uses);
+      std::string reason = reason_given(u);
+      std::vector<Readers> readers;
+      if (reason.empty() && has_choice(u, uses)) {
+        readers = readers_of(u, uses);
+        reason = reason_to_store(u, readers);
+      }
       if (!reason.empty()) uses = store(u, reason);
-      else uses = staged(u, uses);
+      else if (!readers.empty()) uses = staged(u, std::move(readers));
       for (const Use& use : uses) {
         work_[size_t(use.kernel)] += evaluations(use) * own_work(u);
         pass_on(u, use);
@@ -123,31 +128,59 @@ class Placement {
   }
 
  private:
-  std::string reason_to_store(const UOp& u, const std::vector<Use>& uses) const {
+  // A stage that a kernel could have: which block of the value, the use that fills it, and what
+  // that and reading it cost.
+  struct StageChoice {
+    std::vector<UOp> blocks;
+    Use filling;
+    double work = impossible;
+  };
+
+  // The uses of a value in one kernel, how often it would be computed for them, and the stage that
+  // could serve them.
+  struct Readers {
+    int64_t kernel;
+    std::vector<Use> uses;
+    double evaluated = 0;
+    double inlined = 0;
+    StageChoice stage;
+  };
+
+  std::vector<Readers> readers_of(const UOp& u, const std::vector<Use>& uses) const {
+    std::vector<Readers> all;
+    for (std::vector<Use>& together : by_kernel(uses)) {
+      Readers readers = {together[0].kernel, std::move(together), 0, 0, {}};
+      for (const Use& use : readers.uses) readers.evaluated += evaluations(use);
+      bool may_inline = readers.uses.size() == 1 || !outcomes_.is_sum(u);
+      readers.inlined = may_inline ? readers.evaluated * estimates_.at(u.get()).work : impossible;
+      readers.stage = best_stage(u, readers);
+      all.push_back(std::move(readers));
+    }
+    return all;
+  }
+
+  // Why a value is stored whatever that costs; else empty.
+  std::string reason_given(const UOp& u) const {
     if (u->op == Op::Assign) return "assign";
     bool output = std::find(outputs_.begin(), outputs_.end(), u) != outputs_.end();
-    if (output) return u->op == Op::Buffer ? "" : "output";
-    if (u->op == Op::Contiguous) return "contiguous";
-    if (!has_choice(u, uses)) return "";
-    const Estimate& e = estimates_.at(u.get());
+    if (output && u->op != Op::Buffer) return "output";
+    return u->op == Op::Contiguous ? "contiguous" : "";
+  }
+
+  std::string reason_to_store(const UOp& u, const std::vector<Readers>& kernels) const {
+    bool apart = kernels.size() > 1 && outcomes_.is_sum(u);
+    if (apart) return fmt::format("a sum of floats that {} kernels read", kernels.size());
     double total = 0;
     double in_place = 0;
-    for (const std::vector<Use>& together : by_kernel(uses)) {
-      double here = 0;
-      for (const Use& use : together) here += evaluations(use);
-      total += here;
-      double inlined = may_inline(u, together) ? here * e.work : impossible;
-      in_place += std::min(inlined, stage_work(u, together));
+    double least_saved = kernel_cost;
+    for (const Readers& readers : kernels) {
+      total += readers.evaluated;
+      in_place += std::min(readers.inlined, readers.stage.work);
+      least_saved = std::max(least_saved, small_part * work_[size_t(readers.kernel)]);
     }
     double size = size_of(u->shape);
-    size_t readers = by_kernel(uses).size();
-    bool apart = readers > 1 && outcomes_.is_sum(u);
-    if (apart) return fmt::format("a sum of floats that {} kernels read", readers);
-    double least_saved = kernel_cost;
-    for (const std::vector<Use>& together : by_kernel(uses)) {
-      least_saved = std::max(least_saved, small_part * work_[size_t(together[0].kernel)]);
-    }
-    if (in_place <= size * (e.work + store_cost) + total + least_saved) return "";
+    double stored = size * (estimates_.at(u.get()).work + store_cost) + total;
+    if (in_place <= stored + least_saved) return "";
     return fmt::format("inlined it would be computed {:.3g} times for {:.3g} values", total, size);
   }
 
@@ -166,60 +199,38 @@ class Placement {
     return !once;
   }
 
-  bool may_inline(const UOp& u, const std::vector<Use>& uses) const {
-    return uses.size() == 1 || !outcomes_.is_sum(u);
-  }
-
-  // A stage that a kernel could have: which block of the value, the use that fills it, and what
-  // that and reading it cost.
-  struct StageChoice {
-    std::vector<UOp> blocks;
-    Use filling;
-    double work = impossible;
-  };
-
   // The cheaper of a block in the loops that the readers share, and of all of the value outside of
   // them.
-  StageChoice best_stage(const UOp& u, const std::vector<Use>& uses) const {
-    std::vector<UOp> blocks = choose_blocks(u, uses, outcomes_);
-    StageChoice inside = stage_choice(u, uses, blocks, max_stage_bytes);
+  StageChoice best_stage(const UOp& u, const Readers& readers) const {
+    std::vector<UOp> blocks = choose_blocks(u, readers.uses, outcomes_);
+    StageChoice inside = stage_choice(u, readers, blocks, max_stage_bytes);
     if (blocks == u->shape || inside.filling.loops.empty()) return inside;
-    StageChoice outside = stage_choice(u, uses, u->shape, max_outer_stage_bytes);
+    StageChoice outside = stage_choice(u, readers, u->shape, max_outer_stage_bytes);
     return outside.work < inside.work ? outside : inside;
   }
 
-  StageChoice stage_choice(const UOp& u, const std::vector<Use>& uses, std::vector<UOp> blocks,
+  StageChoice stage_choice(const UOp& u, const Readers& readers, std::vector<UOp> blocks,
                            double most_bytes) const {
     StageChoice choice = {std::move(blocks), {}};
-    choice.filling = around(u, uses, choice.blocks, threads);
+    choice.filling = around(u, readers.uses, choice.blocks, threads);
     double elements = size_of(choice.blocks);
     bool fits = elements * double(byte_size(u->dtype)) <= most_bytes;
     if (u->dtype == boolean || elements <= 1 || !fits) return choice;
-    if (reads_anew(u, uses[0], choice.blocks, choice.filling, outcomes_)) return choice;
+    if (reads_anew(u, readers.uses[0], choice.blocks, choice.filling, outcomes_)) return choice;
     double filled = evaluations(choice.filling) * elements;
-    if (!choice.filling.loops.empty()) filled *= tiles(uses);
-    double read = 0;
-    for (const Use& use : uses) read += evaluations(use);
-    choice.work = filled * (estimates_.at(u.get()).work + stage_cost) + read;
+    if (!choice.filling.loops.empty()) filled *= tiles(readers.uses);
+    choice.work = filled * (estimates_.at(u.get()).work + stage_cost) + readers.evaluated;
     return choice;
-  }
-
-  double stage_work(const UOp& u, const std::vector<Use>& uses) const {
-    return best_stage(u, uses).work;
   }
 
   // The uses of what is left to be computed: where it pays to keep blocks of the value in a kernel,
   // there is one, that of the stage.
-  std::vector<Use> staged(const UOp& u, const std::vector<Use>& uses) {
-    if (!has_choice(u, uses)) return uses;
-    const Estimate& e = estimates_.at(u.get());
+  std::vector<Use> staged(const UOp& u, std::vector<Readers> kernels) {
     std::vector<Use> left;
-    for (const std::vector<Use>& together : by_kernel(uses)) {
-      double inlined = 0;
-      for (const Use& use : together) inlined += evaluations(use);
-      auto [blocks, use, work] = best_stage(u, together);
-      if (may_inline(u, together) && inlined * e.work <= work) {
-        left.insert(left.end(), together.begin(), together.end());
+    for (Readers& readers : kernels) {
+      auto& [blocks, use, work] = readers.stage;
+      if (readers.inlined <= work) {
+        left.insert(left.end(), readers.uses.begin(), readers.uses.end());
         continue;
       }
       int64_t id = first_free_range(use.index, {}, rank_of(use.kernel));
@@ -231,7 +242,7 @@ class Placement {
       }
       stored_[size_t(use.kernel)].stages.push_back(
           {u, blocks,
-           fmt::format("inlined it would be computed {:.3g} times, not {:.3g}", inlined,
+           fmt::format("inlined it would be computed {:.3g} times, not {:.3g}", readers.evaluated,
                        evaluations(use))});
       left.push_back(std::move(use));
     }
@@ -296,13 +307,12 @@ class Placement {
     std::erase_if(uses, [&](const Use& use) { return use.kernel != kernel; });
     own.kernel = kernel;
     uses.push_back(own);
-    double here = 0;
-    for (const Use& use : uses) here += evaluations(use);
-    const Estimate& e = estimates_.at(u.get());
-    double inlined = may_inline(u, uses) ? here * e.work : impossible;
-    double in_place = std::min(inlined, stage_work(u, uses));
-    if (in_place > size_of(u->shape) * (e.work + store_cost) + here + kernel_cost) return {};
-    return may_join(u, kernel, all) ? staged(u, uses) : std::vector<Use>();
+    std::vector<Readers> readers = readers_of(u, uses);
+    double in_place = std::min(readers[0].inlined, readers[0].stage.work);
+    double stored_work = size_of(u->shape) * (estimates_.at(u.get()).work + store_cost);
+    if (in_place > stored_work + readers[0].evaluated + kernel_cost) return {};
+    if (!may_join(u, kernel, all)) return {};
+    return has_choice(u, uses) ? staged(u, std::move(readers)) : uses;
   }
 
   // Kernels over the same loops that read a value at their own elements become one, which may then
