@@ -2,12 +2,15 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "core/error.h"
 #include "core/verify.h"
 #include "ops/rules.h"
+#include "schedule/outline.h"
 
 namespace niwaki {
 namespace {
@@ -145,6 +148,20 @@ std::vector<const Node*> values_read(const std::vector<UOp>& roots, const Slots&
   return found;
 }
 
+// The kernel of an outline; its params by the outline's numbers.
+KernelAst finished_kernel(const Stored& stored, const Slots& slots, const Outline& outline) {
+  KernelAst built = kernel_ast(stored, slots);
+  KernelAst kernel = number_params(order_loops(share_loops(collapse_sums(built.ast))));
+  verify(kernel.ast, Stage::Kernel, "schedule");
+  const std::vector<int64_t>& known = outline.slots();
+  for (int64_t& param : kernel.params) {
+    auto found = std::find(known.begin(), known.end(), built.params[size_t(param)]);
+    expect(found != known.end(), "a kernel's outline lacks a buffer");
+    param = found - known.begin();
+  }
+  return kernel;
+}
+
 }  // namespace
 
 void Slots::add(const UOp& node) {
@@ -216,21 +233,26 @@ Schedule schedule(const std::vector<UOp>& outputs, const KernelTrace& trace) {
   for (const Stored& s : stored) reads.push_back(values_read(s.nodes, slots));
 
   // One kernel each: ranges instead of shapes, gathers without loops, params for buffers. What
-  // equal layers ask for is finished once.
+  // equal layers ask for is made once.
+  struct Made {
+    Outline outline;
+    KernelAst kernel;  // its params are numbers of the outline's slots
+  };
   Schedule result;
-  NodeMap<KernelAst> finished;
-  std::vector<UOp> keep;
+  std::unordered_multimap<size_t, Made> all_made;
   for (size_t k : order_kernels(stored, reads)) {
     if (is_empty(written_shape(stored[k].nodes[0]))) continue;
-    KernelAst built = kernel_ast(stored[k], slots);
-    keep.push_back(built.ast);
-    KernelAst& kernel = finished[built.ast.get()];
-    if (!kernel.ast) {
-      kernel = number_params(order_loops(share_loops(collapse_sums(built.ast))));
-      verify(kernel.ast, Stage::Kernel, "schedule");
+    Outline outline(stored[k], slots);
+    auto [begin, end] = all_made.equal_range(outline.hash());
+    auto made =
+        std::find_if(begin, end, [&](const auto& m) { return m.second.outline == outline; });
+    if (made == end) {
+      KernelAst kernel = finished_kernel(stored[k], slots, outline);
+      made = all_made.emplace(outline.hash(), Made{outline, std::move(kernel)});
     }
+    const KernelAst& kernel = made->second.kernel;
     std::vector<BufferRef> args;
-    for (int64_t param : kernel.params) args.push_back(slots.buffer(built.params[size_t(param)]));
+    for (int64_t n : kernel.params) args.push_back(slots.buffer(outline.slots()[size_t(n)]));
     std::vector<std::string> stages;
     for (const Staged& s : stored[k].stages) stages.push_back(s.reason);
     std::string reason = fmt::format("{}", fmt::join(stored[k].reasons, "; "));
