@@ -109,21 +109,19 @@ std::vector<UOp> blocks_without(const UOp& u, const std::vector<Use>& uses, Rang
   return blocks;
 }
 
-// Whether a reduce that a value is made of reads something all along its loops that is the same
-// for all of a dim, and for nothing that is in a block: it would be read for that one element.
-bool shares_operand(const UOp& u, std::vector<UOp> at, RangeSet dim,
-                    const std::vector<RangeSet>& in_block, const Outcomes& outcomes,
-                    int depth = 16) {
-  if ((depth < 16 && outcomes.has(u)) || !outcomes.computes_reduce(u)) return false;
-  if (is_movement(u->op) || is_elementwise(u->op)) {
+// What each memory, or reduce, depends on that a reduce reads all along its loops.
+void add_operands(const UOp& u, std::vector<UOp> at, const Outcomes& outcomes, int depth,
+                  std::vector<std::vector<RangeSet>>& found) {
+  if (!outcomes.computes_reduce(u)) return;
+  if (u->op != Op::Reduce) {
     UOp valid;
-    std::vector<UOp> below = is_movement(u->op) ? source_index(u, at, valid) : at;
-    for (size_t i = 0; depth > 0 && i < (is_movement(u->op) ? 1 : u->src.size()); ++i) {
-      if (shares_operand(u[i], below, dim, in_block, outcomes, depth - 1)) return true;
+    bool moves = is_movement(u->op);
+    std::vector<UOp> below = moves ? source_index(u, at, valid) : at;
+    for (size_t i = 0; depth > 0 && i < (moves ? 1 : u->src.size()); ++i) {
+      if (!outcomes.has(u[i])) add_operands(u[i], below, outcomes, depth - 1, found);
     }
-    return false;
+    return;
   }
-  if (u->op != Op::Reduce) return false;
   RangeSet own = 0;
   int64_t id = first_free_range(at, {}, 0);
   for (int64_t a : u->get<Reduction>().axes) {
@@ -133,18 +131,27 @@ bool shares_operand(const UOp& u, std::vector<UOp> at, RangeSet dim,
   std::vector<RangeSet> read;
   ranges_read(u[0], at, 16, read);
   std::erase_if(read, [&](RangeSet ranges) { return !(ranges & own); });
-  bool varies = std::any_of(read.begin(), read.end(), [&](RangeSet r) { return bool(r & dim); });
-  bool alone = std::any_of(read.begin(), read.end(), [&](RangeSet r) {
-    return !(r & dim) && std::all_of(in_block.begin(), in_block.end(),
-                                     [&](RangeSet block) { return bool(r & block); });
-  });
-  return varies && alone;
+  found.push_back(std::move(read));
 }
 
 }  // namespace
 
-std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses,
-                               const Outcomes& outcomes) {
+bool Products::share(RangeSet dim, const std::vector<RangeSet>& in_block) {
+  if (!reads_) {
+    reads_.emplace();
+    add_operands(value_, at_, *outcomes_, 16, *reads_);
+  }
+  return std::any_of(reads_->begin(), reads_->end(), [&](const std::vector<RangeSet>& read) {
+    bool varies = std::any_of(read.begin(), read.end(), [&](RangeSet r) { return bool(r & dim); });
+    bool alone = std::any_of(read.begin(), read.end(), [&](RangeSet r) {
+      return !(r & dim) && std::all_of(in_block.begin(), in_block.end(),
+                                       [&](RangeSet block) { return bool(r & block); });
+    });
+    return varies && alone;
+  });
+}
+
+std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses, Products& products) {
   RangeSet inside = 0;
   std::vector<UOp> blocks = blocks_without(u, uses, inside);
   const std::vector<UOp>& at = uses[0].index;
@@ -154,7 +161,7 @@ std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses,
     for (size_t j = 0; j < blocks.size(); ++j) {
       if (!is_const(blocks[j], 1)) in_block.push_back(at[j]->ranges & ~at[i]->ranges);
     }
-    if (!shares_operand(u, at, at[i]->ranges, in_block, outcomes)) continue;
+    if (!products.share(at[i]->ranges, in_block)) continue;
     RangeSet taken = inside | at[i]->ranges;
     for (const Loop& loop : uses[0].loops) {
       if (loop.owner) taken |= loop.range->ranges;
@@ -178,14 +185,14 @@ Use around(const UOp& u, const std::vector<Use>& uses, const std::vector<UOp>& b
   return use;
 }
 
-bool reads_anew(const UOp& u, const Use& use, const std::vector<UOp>& blocks, const Use& outside,
-                const Outcomes& outcomes) {
+bool reads_anew(const Use& use, const std::vector<UOp>& blocks, const Use& outside,
+                Products& products) {
   RangeSet around = ranges_of(outside.index);
   std::vector<RangeSet> in_block;
   for (size_t i = 0; i < blocks.size(); ++i) {
     if (!is_const(blocks[i], 1)) in_block.push_back(use.index[i]->ranges & ~around);
   }
-  return around && shares_operand(u, use.index, around, in_block, outcomes);
+  return around && products.share(around, in_block);
 }
 
 }  // namespace niwaki

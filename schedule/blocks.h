@@ -11,6 +11,7 @@
 // stays small.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "schedule/outcomes.h"
@@ -24,9 +25,27 @@ inline constexpr double max_stage_bytes = 256 * 1024;
 /// The same outside of all loops, where it is filled once and read like other memory.
 inline constexpr double max_outer_stage_bytes = 1024 * 1024;
 
-/// Of which size, in each dim, the block is that the uses of one kernel ask for.
-std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses,
-                               const Outcomes& outcomes);
+/// The reduces that are computed for a value at an index, and what they read: found out when it is
+/// asked for.
+class Products {
+ public:
+  Products(const UOp& value, const std::vector<UOp>& at, const Outcomes& outcomes)
+      : value_(value), at_(at), outcomes_(&outcomes) {}
+
+  /// Whether one reads something all along its loops that is the same for all of a dim, and for
+  /// nothing that is in a block: it would be read for that one element.
+  bool share(RangeSet dim, const std::vector<RangeSet>& in_block);
+
+ private:
+  UOp value_;
+  std::vector<UOp> at_;
+  const Outcomes* outcomes_;
+  std::optional<std::vector<std::vector<RangeSet>>> reads_;
+};
+
+/// Of which size, in each dim, the block is that the uses of one kernel ask for; `products` are
+/// those of the first.
+std::vector<UOp> choose_blocks(const UOp& u, const std::vector<Use>& uses, Products& products);
 
 /// Which block an index falls into.
 UOp block_of(const UOp& at, const UOp& dim, const UOp& block);
@@ -37,7 +56,7 @@ Use around(const UOp& u, const std::vector<Use>& uses, const std::vector<UOp>& b
            double threads);
 
 /// Whether a product would read the whole of an operand anew in each of the loops around.
-bool reads_anew(const UOp& u, const Use& use, const std::vector<UOp>& blocks, const Use& outside,
-                const Outcomes& outcomes);
+bool reads_anew(const Use& use, const std::vector<UOp>& blocks, const Use& outside,
+                Products& products);
 
 }  // namespace niwaki

@@ -202,21 +202,22 @@ class Placement {
   // The cheaper of a block in the loops that the readers share, and of all of the value outside of
   // them.
   StageChoice best_stage(const UOp& u, const Readers& readers) const {
-    std::vector<UOp> blocks = choose_blocks(u, readers.uses, outcomes_);
-    StageChoice inside = stage_choice(u, readers, blocks, max_stage_bytes);
+    Products products(u, readers.uses[0].index, outcomes_);
+    std::vector<UOp> blocks = choose_blocks(u, readers.uses, products);
+    StageChoice inside = stage_choice(u, readers, blocks, products, max_stage_bytes);
     if (blocks == u->shape || inside.filling.loops.empty()) return inside;
-    StageChoice outside = stage_choice(u, readers, u->shape, max_outer_stage_bytes);
+    StageChoice outside = stage_choice(u, readers, u->shape, products, max_outer_stage_bytes);
     return outside.work < inside.work ? outside : inside;
   }
 
   StageChoice stage_choice(const UOp& u, const Readers& readers, std::vector<UOp> blocks,
-                           double most_bytes) const {
+                           Products& products, double most_bytes) const {
     StageChoice choice = {std::move(blocks), {}};
     choice.filling = around(u, readers.uses, choice.blocks, threads);
     double elements = size_of(choice.blocks);
     bool fits = elements * double(byte_size(u->dtype)) <= most_bytes;
     if (u->dtype == boolean || elements <= 1 || !fits) return choice;
-    if (reads_anew(u, readers.uses[0], choice.blocks, choice.filling, outcomes_)) return choice;
+    if (reads_anew(readers.uses[0], choice.blocks, choice.filling, products)) return choice;
     double filled = evaluations(choice.filling) * elements;
     if (!choice.filling.loops.empty()) filled *= tiles(readers.uses);
     choice.work = filled * (estimates_.at(u.get()).work + stage_cost) + readers.evaluated;

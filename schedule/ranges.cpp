@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "ops/rules.h"
@@ -78,11 +79,51 @@ void unwrap(std::vector<UOp>& at, const UOp& remainder, const UOp& end) {
 
 }  // namespace
 
+// Nodes are interned, so an index is known by those of its dims; the memo keeps them.
+struct IndexMemo::Known {
+  struct Hash {
+    size_t operator()(const std::vector<UOp>& key) const {
+      size_t hash = 0;
+      for (const UOp& u : key) hash = (hash ^ (uintptr_t(u.get()) >> 4)) * 0x9e3779b97f4a7c15;
+      return hash ^ (hash >> 32);
+    }
+  };
+  std::unordered_map<std::vector<UOp>, std::vector<UOp>, Hash> reshapes;
+};
+
+namespace {
+
+IndexMemo::Known* current_memo = nullptr;
+
+std::vector<UOp> known_reshape_index(const Shape& from, const Shape& to,
+                                     const std::vector<UOp>& at) {
+  if (!current_memo) return reshape_index(from, to, at);
+  std::vector<UOp> key = from;
+  key.emplace_back();  // where one shape ends and the next begins
+  key.insert(key.end(), to.begin(), to.end());
+  key.insert(key.end(), at.begin(), at.end());
+  auto [entry, fresh] = current_memo->reshapes.try_emplace(std::move(key));
+  if (fresh) entry->second = reshape_index(from, to, at);
+  return entry->second;
+}
+
+}  // namespace
+
+IndexMemo::IndexMemo() {
+  if (current_memo) return;
+  known_ = std::make_unique<Known>();
+  current_memo = known_.get();
+}
+
+IndexMemo::~IndexMemo() {
+  if (known_) current_memo = nullptr;
+}
+
 std::vector<UOp> source_index(const UOp& u, const std::vector<UOp>& at, UOp& valid) {
   const Shape& from = u[0]->shape;
+  if (u->op == Op::Reshape) return known_reshape_index(from, u->shape, at);
   std::vector<UOp> result = at;
   switch (u->op) {
-    case Op::Reshape: return reshape_index(from, u->shape, at);
     case Op::Permute: {
       const Axes& order = u->get<Axes>();
       for (size_t i = 0; i < order.size(); ++i) result[size_t(order[i])] = at[i];

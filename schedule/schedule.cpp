@@ -212,6 +212,7 @@ KernelAst number_params(const UOp& ast) {
 
 Schedule schedule(const std::vector<UOp>& outputs, const KernelTrace& trace) {
   SimplifyMemo memo;
+  IndexMemo indices;
   // Tensor graph, as the user built it, made smaller.
   UOp sink = graph_rewrite(make(Op::Sink, outputs), movement_rules() + float_rules());
   sink = protect_assigns(sink);

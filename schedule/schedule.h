@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -78,6 +79,21 @@ bool may_store_together(const std::vector<UOp>& nodes, const std::vector<UOp>& o
 /// `valid` gets the condition under which a Pad reads at all, and stays null elsewhere
 /// (ranges.cpp).
 std::vector<UOp> source_index(const UOp& movement, const std::vector<UOp>& at, UOp& valid);
+
+/// As long as one lives, source_index() works out each way to read a reshape once; equal layers ask
+/// for the same ones. One that begins inside of another shares it (ranges.cpp).
+class IndexMemo {
+ public:
+  IndexMemo();
+  ~IndexMemo();
+  IndexMemo(const IndexMemo&) = delete;
+  IndexMemo& operator=(const IndexMemo&) = delete;
+
+  struct Known;
+
+ private:
+  std::unique_ptr<Known> known_;
+};
 
 /// The shape of what a stored value writes: of an assign, that of the part (ranges.cpp).
 const Shape& written_shape(const UOp& stored);
