@@ -11,6 +11,7 @@
 #include "runtimes/cache.h"
 #include "runtimes/device.h"
 #include "runtimes/jit.h"
+#include "runtimes/known_kernels.h"
 #include "runtimes/pool.h"
 
 namespace niwaki {
@@ -26,14 +27,14 @@ using Function = void (*)(void* const* buffers, const int64_t* variables, int64_
 class CpuProgram : public Program {
  public:
   CpuProgram(Function function, const LinearCode& linear)
-      : function_(function),
-        variables_(linear.variables),
+      : Program(linear.variables),
+        function_(function),
         parallel_(linear.parallel ? linear.parallel : index(1)),
         shared_(linear.parallel && linear.work >= least_shared_work) {}
 
   /// Its Parallel loop.
   Pool::Loop loop(std::span<const int64_t> variables) const {
-    return {evaluate_dim(parallel_, variables_, variables), shared_};
+    return {evaluate_dim(parallel_, this->variables(), variables), shared_};
   }
   /// Iterations [begin, end) of it.
   void run(const Launch& launch, int64_t begin, int64_t end) const {
@@ -45,7 +46,6 @@ class CpuProgram : public Program {
 
  private:
   Function function_;
-  std::vector<UOp> variables_;
   UOp parallel_;
   bool shared_;
 };
@@ -53,23 +53,30 @@ class CpuProgram : public Program {
 class CpuDevice : public Device {
  public:
   CpuDevice(std::unique_ptr<Jit> jit, Target target)
-      : Device("CPU", std::move(target)), jit_(std::move(jit)) {
+      : Device("CPU", std::move(target)), jit_(std::move(jit)), known_(cache_, jit_->machine()) {
     set_threads(env_int("NIWAKI_THREADS"));
   }
 
   std::shared_ptr<Program> compile(const LinearCode& linear) override {
-    std::string key = ProgramCache::key(render(linear, target(), "kernel") + jit_->machine());
-    std::string name = "kernel_" + key;
-    std::string ir = render(linear, target(), name);
+    std::string key = key_of(linear);
     std::optional<std::vector<char>> object = cache_.find(key);
     if (!object) {
-      object = jit_->compile(ir);
+      object = jit_->compile(render(linear, target(), name_of(key)));
       cache_.keep(key, *object);
     }
-    // The same code may be asked for by two kernels that differ only above it.
-    auto [known, fresh] = functions_.try_emplace(key, nullptr);
-    if (fresh) known->second = reinterpret_cast<Function>(jit_->load(*object, name));
-    return std::make_shared<CpuProgram>(known->second, linear);
+    return std::make_shared<CpuProgram>(function(key, *object), linear);
+  }
+
+  std::shared_ptr<Program> recall(const UOp& kernel) override {
+    std::optional<KnownKernel> known = known_.find(kernel);
+    if (!known) return nullptr;
+    std::optional<std::vector<char>> object = cache_.find(known->key);
+    if (!object) return nullptr;
+    return std::make_shared<CpuProgram>(function(known->key, *object), known->launch);
+  }
+
+  void remember(const UOp& kernel, const LinearCode& linear) override {
+    known_.keep(kernel, {key_of(linear), linear});
   }
 
   std::string machine() const override { return jit_->machine(); }
@@ -87,6 +94,18 @@ class CpuDevice : public Device {
   }
 
  private:
+  std::string key_of(const LinearCode& linear) const {
+    return ProgramCache::key(render(linear, target(), "kernel") + jit_->machine());
+  }
+  static std::string name_of(const std::string& key) { return "kernel_" + key; }
+
+  // The same code may be asked for by two kernels that differ only above it.
+  Function function(const std::string& key, const std::vector<char>& object) {
+    auto [known, fresh] = functions_.try_emplace(key, nullptr);
+    if (fresh) known->second = reinterpret_cast<Function>(jit_->load(object, name_of(key)));
+    return known->second;
+  }
+
   void run_all(std::span<const Launch> launches) override {
     auto program = [&](size_t i) -> const CpuProgram& {
       return static_cast<const CpuProgram&>(*launches[i].program);
@@ -102,6 +121,7 @@ class CpuDevice : public Device {
 
   std::unique_ptr<Jit> jit_;
   ProgramCache cache_;
+  KnownKernels known_;
   std::unique_ptr<Pool> pool_;
   std::vector<Pool::Loop> loops_;
   std::unordered_map<std::string, Function> functions_;

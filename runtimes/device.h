@@ -19,10 +19,16 @@ namespace niwaki {
 /// A compiled kernel.
 class Program {
  public:
+  explicit Program(std::vector<UOp> variables) : variables_(std::move(variables)) {}
   virtual ~Program() = default;
+
+  const std::vector<UOp>& variables() const { return variables_; }
   /// Runs the kernel on the calling thread, on buffers in the order of its params, with values for
-  /// its variables in the order of LinearCode::variables.
+  /// its variables in their order.
   virtual void launch(std::span<void* const> buffers, std::span<const int64_t> variables) = 0;
+
+ private:
+  std::vector<UOp> variables_;
 };
 
 /// A program and what it is to run on.
@@ -41,6 +47,9 @@ class Device {
   const std::string& name() const { return name_; }
   const Target& target() const { return target_; }
   virtual std::shared_ptr<Program> compile(const LinearCode& linear) = 0;
+  /// What compile() made of a kernel in another process, after remember(); null: it is not kept.
+  virtual std::shared_ptr<Program> recall(const UOp&) { return nullptr; }
+  virtual void remember(const UOp&, const LinearCode&) {}
   /// Runs programs of this device, each after those before it; returns when all are done. Where
   /// another thread has launches running, they are waited for.
   void run(std::span<const Launch> launches);

@@ -28,7 +28,7 @@ struct Instruction {
 
 class InterpProgram : public Program {
  public:
-  explicit InterpProgram(const LinearCode& linear) {
+  explicit InterpProgram(const LinearCode& linear) : Program(linear.variables) {
     for (const UOp& v : linear.variables) variables_.push_back(reg(v));
     std::vector<size_t> open;
     for (const UOp& u : linear.code) {

@@ -10,6 +10,7 @@ namespace {
 
 class NullProgram : public Program {
  public:
+  using Program::Program;
   void launch(std::span<void* const>, std::span<const int64_t>) override {
     fail("null: this device computes nothing: choose CPU or INTERP");
   }
@@ -20,7 +21,7 @@ class NullDevice : public Device {
   explicit NullDevice(const std::string& target) : Device("NULL", target_of(target)) {}
   std::shared_ptr<Program> compile(const LinearCode& linear) override {
     if (!target().interpreted) render(linear, target(), "kernel");
-    return std::make_shared<NullProgram>();
+    return std::make_shared<NullProgram>(linear.variables);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <unordered_map>
 
+#include "core/env.h"
 #include "core/error.h"
 #include "ops/rules.h"
 #include "runtimes/debug.h"
@@ -24,7 +25,6 @@ void give_memory(Buffer& b) {
 struct Compiled {
   UOp ast;
   std::shared_ptr<Program> program;
-  std::vector<UOp> variables;
 };
 
 std::unordered_map<const Node*, Compiled>& programs(const Device& device) {
@@ -32,15 +32,21 @@ std::unordered_map<const Node*, Compiled>& programs(const Device& device) {
   return all[&device];
 }
 
-const Compiled& compile(const Kernel& kernel, Device& device) {
+// A kernel of an earlier process is as it was then, where neither a search chooses nor every pass
+// is to be verified.
+std::shared_ptr<Program> compile(const Kernel& kernel, Device& device) {
   Compiled& entry = programs(device)[kernel.ast.get()];
-  if (!entry.program) {
-    MoveChoice choose = choice_for(kernel, device);
-    report_kernel(kernel, device, choose);
-    LinearCode linear = lower(kernel.ast, device.target(), {}, choose);
-    entry = {kernel.ast, device.compile(linear), linear.variables};
-  }
-  return entry;
+  if (entry.program) return entry.program;
+  bool lowers_anew = env_int("NIWAKI_SEARCH") > 0 || env_int("NIWAKI_VERIFY") > 0;
+  MoveChoice choose = choice_for(kernel, device);
+  report_kernel(kernel, device, choose);
+  entry.ast = kernel.ast;
+  if (!lowers_anew) entry.program = device.recall(kernel.ast);
+  if (entry.program) return entry.program;
+  LinearCode linear = lower(kernel.ast, device.target(), {}, choose);
+  entry.program = device.compile(linear);
+  if (!lowers_anew) device.remember(kernel.ast, linear);
+  return entry.program;
 }
 
 std::string names_of(const std::vector<UOp>& symbols) {
@@ -127,11 +133,11 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
   for (const Temporary& t : schedule_.temporaries) used_.erase(t.buffer);
   std::vector<size_t> n_variables;
   for (const Kernel& kernel : schedule_.kernels) {
-    const Compiled& compiled = compile(kernel, device);
-    programs_.push_back(compiled.program);
+    programs_.push_back(compile(kernel, device));
+    const std::vector<UOp>& variables = programs_.back()->variables();
     for (const BufferRef& b : kernel.args) buffers_.push_back(b.get());
-    for (const UOp& v : compiled.variables) places_.push_back(number_of(v));
-    n_variables.push_back(compiled.variables.size());
+    for (const UOp& v : variables) places_.push_back(number_of(v));
+    n_variables.push_back(variables.size());
     if (progress) progress(std::ssize(programs_), std::ssize(schedule_.kernels));
   }
   memory_ = std::make_unique<void*[]>(buffers_.size());
