@@ -12,6 +12,7 @@
 #include <iterator>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "codegen/lower.h"
 #include "core/bounds.h"
@@ -110,22 +111,33 @@ class Linearizer {
     UOp end = emit(r[0]);
     UOp loop = with_sources(r, {end});
     linear_.code.push_back(loop);
-    scopes_.emplace_back();
+    scopes_.push_back({open_, {}});
     remember(r, loop);
     open_ |= r->ranges;
   }
 
   void close_loop(const UOp& r) {
     linear_.code.push_back(make(Op::End, {emit(r)}));
-    open_ &= ~r->ranges;
-    for (const Node* node : scopes_.back()) emitted_[node] = {};
+    Scope& scope = scopes_.back();
+    for (size_t i = scope.hidden.size(); i-- > 0;) {
+      auto& [node, before] = scope.hidden[i];
+      emitted_[node] = std::move(before);
+    }
+    open_ = scope.open_outside;
     scopes_.pop_back();
   }
 
-  // What a node is in the code, as long as the loop that is open is.
+  // An open loop: which others are, and what the nodes that are emitted in it were before. Loops
+  // over one range may stand in each other.
+  struct Scope {
+    RangeSet open_outside = 0;
+    std::vector<std::pair<const Node*, UOp>> hidden;
+  };
+
+  // What a node is in the code, until the innermost loop is closed.
   void remember(const UOp& u, const UOp& made) {
-    emitted_[u.get()] = made;
-    scopes_.back().push_back(u.get());
+    UOp& known = emitted_[u.get()];
+    scopes_.back().hidden.emplace_back(u.get(), std::exchange(known, made));
   }
 
   const UOp* find(const UOp& u) const {
@@ -238,7 +250,10 @@ class Linearizer {
     std::vector<UOp> loops = loops_of(first);
     for (const UOp& u : group) results_[u.get()] = result_of(u);
     Nest nest = walk_nest(bodies_of(group), loops);
-    for (const UOp& u : nest.before[0]) emit(u);
+    // A stage whose loops were all of one iteration has none.
+    if (!loops.empty()) {
+      for (const UOp& u : nest.before[0]) emit(u);
+    }
     // What was hoisted may have taken members of the group into its own loop.
     if (std::erase_if(group, [&](const UOp& u) { return find(u); }) > 0) {
       nest = walk_nest(bodies_of(group), loops);
@@ -304,7 +319,7 @@ class Linearizer {
   const Target& target_;
   LinearCode linear_;
   NodeMap<UOp> emitted_;
-  std::vector<std::vector<const Node*>> scopes_;  // what was emitted in each open loop
+  std::vector<Scope> scopes_;
   RangeSet open_ = 0;
   // The reduces and stages below each node, as the number of a set; the first is empty.
   NodeMap<size_t> below_;
