@@ -573,7 +573,7 @@ void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
     double work = 0;
     int64_t accumulators = 0;
     for (const UOp& u : region.nodes) {
-      accumulators += u->op == Op::Reduce && loops_of(u) == std::vector<UOp>{r};
+      accumulators += u->op == Op::Reduce && loops_of(u).back() == r;
       if (!is_address(u) && (u->ranges & r->ranges)) work += op_cost(u->op);
     }
     bool fits = divides(r, lanes * under_way) && trips(r) >= double(8 * lanes * under_way);

@@ -67,6 +67,7 @@ LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace,
   }
   // Ordered, with every loop closed.
   LinearCode linear = linearize(result, target);
+  prefetch_rows(linear, target);
   linear.work = kernel_work(ast);
   return linear;
 }

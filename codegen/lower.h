@@ -126,4 +126,8 @@ void verify_bounds(const UOp& ast, const char* pass);
 /// accumulator, reduces over the same ranges in one loop (linearize.cpp).
 LinearCode linearize(const UOp& ast, const Target& target);
 
+/// Rows of large memory that several loops read are asked for while the one before is worked on
+/// (prefetch.cpp).
+void prefetch_rows(LinearCode& linear, const Target& target);
+
 }  // namespace niwaki

@@ -117,6 +117,7 @@ class Renderer {
       case Op::Swizzle: return swizzle(u);
       case Op::Load: return load(u);
       case Op::Store: return store(u);
+      case Op::Prefetch: return prefetch(u);
       default: return alu(u);
     }
   }
@@ -183,6 +184,12 @@ class Renderer {
     streams_ |= streams;
     line("store {}, ptr {}, align {}{}", typed(u[2]), at, align,
          streams ? ", !nontemporal !0" : "");
+  }
+
+  void prefetch(const UOp& u) {
+    declarations_.insert("void @llvm.prefetch.p0(ptr, i32, i32, i32)");
+    // To be read, into the second cache, as data.
+    line("call void @llvm.prefetch.p0(ptr {}, i32 0, i32 2, i32 1)", address(u, value(u[1])));
   }
 
   void masked_load(const UOp& u, int64_t align) {

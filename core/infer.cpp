@@ -323,6 +323,7 @@ void infer_type_and_shape(Node& n) {
     case Op::Stage: return infer_stage(n);
     case Op::Sink:
     case Op::Update:
+    case Op::Prefetch:
     case Op::End: n.dtype = void_type; return;
     case Op::Acc: return;
     default: return infer_elementwise(n);

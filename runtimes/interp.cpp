@@ -42,6 +42,7 @@ class InterpProgram : public Program {
         scratch_[size_t(s.index)].resize(size_t(s.size * byte_size(s.dtype)));
         continue;
       }
+      if (u->op == Op::Prefetch) continue;
       if (u->op == Op::Load || u->op == Op::Store) {
         const ParamInfo& p = u[0]->get<ParamInfo>();
         in.buffer = p.index;

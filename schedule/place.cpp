@@ -164,7 +164,9 @@ class Placement {
     if (u->op == Op::Assign) return "assign";
     bool output = std::find(outputs_.begin(), outputs_.end(), u) != outputs_.end();
     if (output && u->op != Op::Buffer) return "output";
-    return u->op == Op::Contiguous ? "contiguous" : "";
+    if (u->op != Op::Contiguous) return "";
+    bool parts = std::holds_alternative<int64_t>(u->arg);
+    return parts ? "parts of a long sum, for all threads" : "contiguous";
   }
 
   std::string reason_to_store(const UOp& u, const std::vector<Readers>& kernels) const {

@@ -215,6 +215,7 @@ Schedule schedule(const std::vector<UOp>& outputs, const KernelTrace& trace) {
   IndexMemo indices;
   // Tensor graph, as the user built it, made smaller.
   UOp sink = graph_rewrite(make(Op::Sink, outputs), movement_rules() + float_rules());
+  sink = share_sums(sink);
   sink = protect_assigns(sink);
   sink = keep_states(sink);
   const std::vector<UOp>& roots = sink->src;

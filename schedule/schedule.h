@@ -67,6 +67,12 @@ Schedule schedule(const std::vector<UOp>& outputs, const KernelTrace& trace = {}
 
 // --- the passes, in order ---
 
+/// The arg of a Contiguous that stores the parts of a sum.
+inline constexpr int64_t parts_of_sum = 1;
+
+/// Long sums of few outputs in parts, which threads can share (parts.cpp).
+UOp share_sums(const UOp& sink);
+
 /// Which values are stored, users before sources (place.cpp).
 std::vector<Stored> place(const std::vector<UOp>& outputs);
 

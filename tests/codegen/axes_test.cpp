@@ -57,6 +57,32 @@ TEST_CASE("what is larger than caches is written past them, in whole aligned vec
   CHECK(!streams(cache.narrow(0, 5, 1).assign(Tensor::empty({1, 2048}) + 1.0)));
 }
 
+TEST_CASE("rows of large memory that are read again are asked for a row ahead") {
+  auto prefetches = [](const Tensor& t) {
+    std::vector<UOp> loads;
+    int64_t n = 0;
+    for (const UOp& u : lower(only_kernel(t), target_of("llvm")).code) {
+      if (u->op == Op::Range) loads.clear();
+      if (u->op == Op::Load) loads.push_back(u);
+      if (u->op != Op::Prefetch) continue;
+      ++n;
+      // Of the memory that was just read, in the innermost loop that it is in.
+      REQUIRE(!loads.empty());
+      CHECK(u[0] == loads.back()[0]);
+      CHECK(u[1] == make(Op::Add, {loads.back()[1], index(2048)}));
+    }
+    return n;
+  };
+  Tensor rows = Tensor::empty({2048, 2048});
+  CHECK(prefetches(rows.layer_norm()) == 1);
+  CHECK(prefetches(rows.softmax()) >= 1);
+  // What is read once, comes from a cache, or is no row.
+  CHECK(prefetches(rows + 1.0) == 0);
+  CHECK(prefetches(rows.sum({1})) == 0);
+  CHECK(prefetches(Tensor::empty({256, 2048}).layer_norm()) == 0);
+  CHECK(prefetches(rows.transpose().softmax()) == 0);
+}
+
 TEST_CASE("what is packed is computed once, padding too, and read in one loop") {
   Tensor image = Tensor::empty({1, 64, 56, 56});
   Tensor out = image.conv2d(Tensor::empty({64, 64, 3, 3}), {.padding = {1}});

@@ -74,6 +74,7 @@ std::vector<UOp> samples() {
       stage, make(Op::Load, {stage, k}), make(Op::Scratch, {}, ParamInfo{2, f32, 8, false}),
       sum, make(Op::Store, {out, i, sum, i}), make(Op::Store, {out, index(0), constant(f32, 1)}),
       acc, make(Op::Update, {acc, acc + constant(f32, 1)}), make(Op::End, {k}),
+      make(Op::Prefetch, {in, i}),
       lanes, make(Op::Stack, {f, f * 2.0}), lanes * 2.0, make(Op::Swizzle, {lanes}, Axes{3, 0}),
       make(Op::Cast, {lanes}, i32.vec(4)),
   };

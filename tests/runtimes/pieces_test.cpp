@@ -49,6 +49,16 @@ TEST_CASE("what is written over is read once") {
   }
 }
 
+TEST_CASE("a long sum is that of its parts") {
+  constexpr int64_t n = 3 << 19;
+  Tensor x = realize((Tensor::arange(n) % 13).cast(f32));
+  float expected = 0;
+  for (int64_t i = 0; i < n; ++i) expected += float(i % 13);
+  CHECK(item<float>(x.sum(), device("CPU")) == expected);
+  CHECK(item<float>(x.reshape({3, 1 << 19}).sum(), device("CPU")) == expected);
+  CHECK(item<float>(x.max(), device("CPU")) == 12);
+}
+
 TEST_CASE("what is too large for the caches arrives") {
   constexpr int64_t n = int64_t(1) << 24;
   Tensor x = realize(Tensor::arange(n).cast(f32));

@@ -93,6 +93,21 @@ TEST_CASE("a sum of floats is computed in one place") {
   CHECK(nodes_of(together[0], Op::Stage).size() == 1);
 }
 
+TEST_CASE("a long sum is two kernels, the parts and their sum") {
+  std::vector<Kernel> made = kernels({(floats({1024, 1024}) * 2.0).sum()});
+  REQUIRE(made.size() == 2);
+  CHECK(made[0].args[0]->size() == 64);
+  CHECK(made[0].reason == "parts of a long sum, for all threads");
+  CHECK(made[1].args[0]->size() == 1);
+  // One dim is cut, whatever the others are.
+  CHECK(kernels({floats({1 << 20}).max()}).size() == 2);
+  CHECK(kernels({floats({7, 1 << 20}).sum()}).size() == 2);
+  // Not a short one, nor where there are more outputs or no parts.
+  CHECK(kernels({floats({512, 1024}).sum()}).size() == 1);
+  CHECK(kernels({floats({8, 1 << 20}).sum({1})}).size() == 1);
+  CHECK(kernels({floats({1048583}).sum()}).size() == 1);
+}
+
 TEST_CASE("a sum is stored with what is added to it") {
   Tensor x = floats({64, 256});
   Tensor y = x + x.linear(floats({256, 256})) + floats({256});
