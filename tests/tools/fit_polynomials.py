@@ -80,7 +80,7 @@ def far(t):
 root = sqrt(mpf(2)) - 1
 rows = {
     # name: digits, degree, (low, high, f), weight
-    "exp: (e^x - 1) / x": (9, 6, (-log(2) / 2, log(2) / 2, lambda x: expm1(x) / x if x else mpf(1)),
+    "exp: (e^x - 1) / x": (9, 5, (-log(2) / 2, log(2) / 2, lambda x: expm1(x) / x if x else mpf(1)),
                            lambda x: x / exp(x)),
     "log2: log2((1 + t) / (1 - t)) / t of t^2": (
         17, 3, even(lambda t: 2 * atanh(t) / log(2) / t, root**2),
