@@ -2,36 +2,17 @@
 // trusted with saying how.
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
-#include "core/env.h"
 #include "runtimes/build_id.h"
 #include "runtimes/known_kernels.h"
 #include "runtimes/realize.h"
 #include "schedule/schedule.h"
+#include "support/own.h"
 
 namespace niwaki::test {
 namespace {
-
-namespace fs = std::filesystem;
-
-struct Directory {
-  fs::path path = fs::temp_directory_path() / ("niwaki_known_test_" + std::to_string(getpid()));
-  Directory() { fs::create_directories(path); }
-  ~Directory() { fs::remove_all(path); }
-};
-
-// An environment variable with another value for a while.
-struct Setting {
-  std::string name;
-  std::string before;
-  Setting(const char* n, const char* value) : name(n), before(env(n)) { setenv(n, value, 1); }
-  ~Setting() { setenv(name.c_str(), before.c_str(), 1); }
-};
 
 UOp kernel_of(const Tensor& t) {
   Schedule made = schedule({t.uop()});
@@ -47,7 +28,7 @@ TEST_CASE("a build has an id") {
 }
 
 TEST_CASE("what a launch asks of a kernel is kept with its program's key") {
-  Directory directory;
+  OwnDirectory directory("known_test");
   ProgramCache cache(directory.path);
   KnownKernels known(cache, "a machine");
   UOp ast = kernel_of(rows(variable("n", 1, 64)));
@@ -64,7 +45,7 @@ TEST_CASE("what a launch asks of a kernel is kept with its program's key") {
   CHECK(!known.find(kernel_of(rows(variable("n", 1, 63)))));
   CHECK(!KnownKernels(cache, "another").find(ast));
 
-  fs::path file = *fs::directory_iterator(directory.path);
+  std::filesystem::path file = *std::filesystem::directory_iterator(directory.path);
   std::string loop = "%0 = variable {n 1 64} : i64\n%1 = variable {m 1 64} : i64\n";
   std::vector<std::string> damaged = {
       "",
@@ -84,7 +65,7 @@ TEST_CASE("what a launch asks of a kernel is kept with its program's key") {
 }
 
 TEST_CASE("the CPU runs what it remembers") {
-  Setting plain("NIWAKI_VERIFY", "0");
+  OwnSetting plain("NIWAKI_VERIFY", "0");
   Tensor x = realize(Tensor::arange(300).cast(f32).contiguous());
   UOp ast = kernel_of(x * 3.0 + 0.5);
   Device& cpu = device("CPU");
@@ -130,11 +111,11 @@ TEST_CASE("a kernel that is known is not lowered, but where all passes are to be
   static Counting third(disk);
   Tensor t = Tensor::from(std::vector<float>{1, 2, 3}, {3}) * 7.0;
   {
-    Setting plain("NIWAKI_VERIFY", "0");
+    OwnSetting plain("NIWAKI_VERIFY", "0");
     CHECK(to_vector<float>(t, first)[2] == 21);
     CHECK(to_vector<float>(t, second)[2] == 21);
   }
-  Setting verified("NIWAKI_VERIFY", "1");
+  OwnSetting verified("NIWAKI_VERIFY", "1");
   CHECK(to_vector<float>(t, third)[2] == 21);
   CHECK(first.compiled == 1);
   CHECK(second.compiled == 0);

@@ -1,8 +1,6 @@
 // The thread pool runs every iteration once, and the program cache trusts no file.
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -12,17 +10,12 @@
 
 #include "runtimes/cache.h"
 #include "runtimes/pool.h"
+#include "support/own.h"
 
 namespace niwaki::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Directory {
-  fs::path path = fs::temp_directory_path() / ("niwaki_cache_test_" + std::to_string(getpid()));
-  Directory() { fs::create_directories(path); }
-  ~Directory() { fs::remove_all(path); }
-};
 
 }  // namespace
 
@@ -101,7 +94,7 @@ TEST_CASE("a pool can go at any time") {
 }
 
 TEST_CASE("programs are found by content") {
-  Directory directory;
+  OwnDirectory directory("cache_test");
   ProgramCache cache(directory.path.string());
   std::string key = ProgramCache::key("text");
   CHECK(key.size() == 32);
@@ -113,7 +106,7 @@ TEST_CASE("programs are found by content") {
 }
 
 TEST_CASE("a damaged file counts as absent") {
-  Directory directory;
+  OwnDirectory directory("cache_test");
   ProgramCache cache(directory.path.string());
   std::string key = ProgramCache::key("text");
   cache.keep(key, std::vector<char>(100, 'x'));

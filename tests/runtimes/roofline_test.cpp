@@ -10,6 +10,8 @@
 #include <fstream>
 #include <string>
 
+#include "support/own.h"
+
 namespace niwaki::test {
 namespace {
 
@@ -18,24 +20,13 @@ namespace fs = std::filesystem;
 // NIWAKI_CACHE is a directory of this test's own while it lives.
 class OwnCache {
  public:
-  OwnCache() {
-    const char* const before = std::getenv("NIWAKI_CACHE");
-    if (before) before_ = before;
-    fs::create_directories(path_);
-    ::setenv("NIWAKI_CACHE", path_.c_str(), 1);
-  }
-  ~OwnCache() {
-    ::setenv("NIWAKI_CACHE", before_.c_str(), 1);
-    fs::remove_all(path_);
-  }
   size_t files() const {
-    return size_t(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+    return size_t(std::distance(fs::directory_iterator(directory_.path), fs::directory_iterator()));
   }
 
  private:
-  std::string before_;
-  fs::path path_ =
-      fs::temp_directory_path() / ("niwaki_roofline_test_" + std::to_string(::getpid()));
+  OwnDirectory directory_{"roofline_test"};
+  OwnSetting setting_{"NIWAKI_CACHE", directory_.path.c_str()};
 };
 
 }  // namespace

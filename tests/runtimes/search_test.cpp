@@ -4,10 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -17,36 +14,13 @@
 #include "core/scalar.h"
 #include "runtimes/borrowed_code.h"
 #include "runtimes/realize.h"
+#include "support/own.h"
 #include "support/random_graph.h"
 
 namespace niwaki::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Directory {
-  fs::path path = fs::temp_directory_path() / ("niwaki_search_test_" + std::to_string(getpid()));
-  Directory() { fs::create_directories(path); }
-  ~Directory() { fs::remove_all(path); }
-};
-
-// A variable of the environment, for as long as this lives.
-class Setting {
- public:
-  Setting(const char* name, const char* value) : name_(name) {
-    const char* old = std::getenv(name);
-    if (old) old_ = old;
-    ::setenv(name, value, 1);
-  }
-  ~Setting() {
-    if (old_) ::setenv(name_, old_->c_str(), 1);
-    else ::unsetenv(name_);
-  }
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 std::vector<Kernel> kernels_of(const std::vector<Tensor>& tensors) {
   std::vector<UOp> roots;
@@ -141,7 +115,7 @@ TEST_CASE("every candidate of random graphs computes what INTERP computes") {
 }
 
 TEST_CASE("what a search found is kept, and a file is believed if it is whole and legal") {
-  Directory directory;
+  OwnDirectory directory("search_test");
   ProgramCache cache(directory.path.string());
   Kernel kernel = kernels_of(find_case("matmul").make())[0];
   Device& cpu = device("CPU");
@@ -177,8 +151,8 @@ TEST_CASE("what a search found is kept, and a file is believed if it is whole an
 }
 
 TEST_CASE("a search writes nothing of the user's") {
-  Setting tries("NIWAKI_SEARCH", "4");
-  Setting cache("NIWAKI_CACHE", "off");
+  OwnSetting tries("NIWAKI_SEARCH", "4");
+  OwnSetting cache("NIWAKI_CACHE", "off");
   Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6, 7}, {7});
   Tensor state = realize(x * 3.0, {}, device("CPU"));
   realize(state.assign(state + 11.0), {}, device("CPU"));
@@ -188,18 +162,18 @@ TEST_CASE("a search writes nothing of the user's") {
 TEST_CASE("a number of tries is one") {
   Tensor x = Tensor::from(std::vector<float>{1, 2, 3}, {3});
   {
-    Setting tries("NIWAKI_SEARCH", "many");
+    OwnSetting tries("NIWAKI_SEARCH", "many");
     CHECK_THROWS_WITH_AS(realize(x * 17.25, {}, device("CPU")),
                          "env: NIWAKI_SEARCH=many is no integer", Error);
   }
-  Setting tries("NIWAKI_SEARCH", "-1");
+  OwnSetting tries("NIWAKI_SEARCH", "-1");
   CHECK_THROWS_WITH_AS(realize(x * 17.25, {}, device("CPU")),
                        "env: NIWAKI_SEARCH=-1: give the number of candidates, or 0 for none",
                        Error);
 }
 
 TEST_CASE("devices that compute nothing fast are not measured") {
-  Setting tries("NIWAKI_SEARCH", "4");
+  OwnSetting tries("NIWAKI_SEARCH", "4");
   Kernel kernel = kernels_of(find_case("add").make())[0];
   for (const char* name : {"INTERP", "NULL"}) {
     CHECK(device(name).machine().empty());
