@@ -7,9 +7,9 @@
 // of a row costs a row, wherever in the row it is used. A stage computes blocks of it inside of the
 // kernel, once in the loops that all readers there share, for a store and a load that do not leave
 // the cache; so a softmax keeps the exponentials of a row. Or it computes all of it before its
-// loops, in every thread: the rows that a wide product reads again for each tile of its columns. A kernel of its own computes each
-// element once, for a store and a load through memory and a meeting of all threads. The cheapest is
-// chosen, and the comparison is kept as the reason.
+// loops, in every thread: the rows that a wide product reads again for each tile of its columns. A
+// kernel of its own computes each element once, for a store and a load through memory and a meeting
+// of all threads. The cheapest is chosen, and the comparison is kept as the reason.
 //
 // A kernel may store several values: those over the same loops of which one is made of the other's
 // elements, or which share a sum or other costly value (unite_readers).
