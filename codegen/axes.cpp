@@ -34,7 +34,9 @@ double repeated_cost(const Loops& loops, const UOp& r, double n) {
 }
 
 // Additions to one register wait for each other. Where no tile gives a reduce several, its loop is
-// copied until there are as many as are under way at once, as long as an iteration is short.
+// copied until there are as many as are under way at once, as long as an iteration is short. Where
+// it has a loop around, that one is: the copies read streams of their own, of which some go on
+// while the processor's prefetching of another ends at the end of a page.
 void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
                          std::vector<Move>& moves) {
   constexpr int64_t under_way = 4;
@@ -54,14 +56,20 @@ void choose_accumulators(const Region& region, const std::vector<Move>& tiles,
     }
     double work = 0;
     int64_t accumulators = 0;
+    UOp copied = r;
     for (const UOp& u : region.nodes) {
-      accumulators += u->op == Op::Reduce && loops_of(u).back() == r;
+      std::vector<UOp> own = u->op == Op::Reduce ? loops_of(u) : std::vector<UOp>();
+      if (!own.empty() && own.back() == r) {
+        ++accumulators;
+        bool streams = own.size() > 1 && divides(own[own.size() - 2], under_way);
+        if (streams) copied = own[own.size() - 2];
+      }
       if (!is_address(u) && (u->ranges & r->ranges)) work += op_cost(u->op);
     }
     bool fits = divides(r, lanes * under_way) && trips(r) >= double(8 * lanes * under_way);
     bool waits = accumulators > 0 && accumulators < under_way && work <= short_iteration;
     if (is_cut || !fits || !waits) continue;
-    moves.push_back({Move::Kind::Unroll, r->get<RangeInfo>().id, true, under_way});
+    moves.push_back({Move::Kind::Unroll, copied->get<RangeInfo>().id, true, under_way});
   }
 }
 
