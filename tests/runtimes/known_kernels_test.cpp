@@ -24,7 +24,7 @@ Tensor rows(const UOp& n) { return Tensor::empty({64, 256}).narrow(0, 0, Dim(n))
 
 TEST_CASE("a build has an id") {
   CHECK(!build_id().empty());
-  CHECK(build_id().size() % 32 == 0);
+  CHECK(build_id().size() == 32);
 }
 
 TEST_CASE("what a launch asks of a kernel is kept with its program's key") {
