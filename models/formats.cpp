@@ -56,6 +56,36 @@ Tensor decode_tq2_0(const Tensor& block) {                       // n 66
   return scale * (codes.reshape({-1, 256}).cast(f32) - 1);       // n 256
 }
 
+// The digits of bytes that are fractions of 256 in base 3, the first digit first: what stands
+// before the point of thrice the byte, whose rest has the others.
+Tensor trits(const Tensor& bytes) {                                               // n m
+  Tensor rest = stack({bytes, bytes * 3, bytes * 9, bytes * 27, bytes * 81}, 1);  // n 5 m
+  return (rest.cast(u16) * 3) >> 8;                                               // n 5 m
+}
+
+// TQ1_0: 32 bytes of five trits (-1, 0, +1), then 16, then 4 of which four trits count, in each run
+// all first trits first; then an f16 scale.
+Tensor decode_tq1_0(const Tensor& block) {  // n 54
+  Tensor first = trits(block.slice(1, 0, 32)).reshape({-1, 160});
+  Tensor second = trits(block.slice(1, 32, 48)).reshape({-1, 80});
+  Tensor last = trits(block.slice(1, 48, 52)).slice(1, 0, 4).reshape({-1, 16});
+  Tensor scale = block.slice(1, 52, 54).bitcast(f16).cast(f32);  // n 1
+  return scale * (cat({first, second, last}, 1).cast(f32) - 1);  // n 256
+}
+
+// MXFP4 (OCP Microscaling Formats 1.0): an exponent of 2, then nibbles as in Q4_0, of a sign, an
+// exponent and one bit behind the point: 0, 1, 2, 3, 4, 6, 8, 12 halves.
+Tensor decode_mxfp4(const Tensor& block) {        // n 17
+  Tensor power = block.slice(1, 0, 1).cast(u32);  // n 1
+  Tensor bits = where(power < 2, Tensor(0x200000).cast(u32) << power, (power - 1) << 23);
+  Tensor bytes = block.slice(1, 1, 17).unsqueeze(1);       // n 1 16
+  Tensor codes = (bytes >> shifts(4).unsqueeze(-1)) & 15;  // n 2 16
+  Tensor size = codes & 7;
+  Tensor halves = where(size < 2, size, (((size & 1) + 2) << (size >> 1)) >> 1).cast(i8);
+  Tensor values = where(codes < 8, halves, -halves).cast(f32);  // n 2 16
+  return bits.bitcast(f32) * values.reshape({-1, 32});          // n 32
+}
+
 Format plain(uint32_t id, std::string name, DType t) {
   return {id, std::move(name), t, 1, byte_size(t)};
 }
@@ -88,6 +118,8 @@ const std::vector<Format>& formats() {
       packed(41, "Q1_0", 128, 18, decode_q1_0),
       packed(q2_0_id, "Q2_0", 64, 18, decode_q2_0),
       packed(35, "TQ2_0", 256, 66, decode_tq2_0),
+      packed(34, "TQ1_0", 256, 54, decode_tq1_0),
+      packed(39, "MXFP4", 32, 17, decode_mxfp4),
   };
   return table;
 }
@@ -101,8 +133,7 @@ constexpr std::pair<uint32_t, std::string_view> unread[] = {
     {11, "Q3_K"},    {12, "Q4_K"},   {13, "Q5_K"},    {14, "Q6_K"},  {15, "Q8_K"},
     {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"},
     {21, "IQ3_S"},   {22, "IQ2_S"},  {23, "IQ4_XS"},  {24, "I8"},    {25, "I16"},
-    {26, "I32"},     {27, "I64"},    {28, "F64"},     {29, "IQ1_M"}, {34, "TQ1_0"},
-    {39, "MXFP4"},   {40, "NVFP4"},
+    {26, "I32"},     {27, "I64"},    {28, "F64"},     {29, "IQ1_M"}, {40, "NVFP4"},
     {36, "I2_S of the BitNet fork"},
     {142, "PQ2_0 of the PrismML fork"},
     {143, "PTQ1_0 of the PrismML fork"},

@@ -1,6 +1,6 @@
 // The weight formats of GGUF files: which number in a file means which dtype, and how its blocks
-// are decoded. A format is one row of one table and, where it packs bits, one function of about
-// five lines of tensor ops (models/formats.cpp). Nothing below this file knows any of them.
+// are decoded. A format is one row of one table and, where it packs bits, one function of a few
+// lines of tensor ops (models/formats.cpp). Nothing below this file knows any of them.
 //
 // Numbers are ggml's (github.com/ggml-org/ggml, include/ggml.h). Forks have used some of them for
 // layouts of their own, so a file can look right and decode to noise: what can be told apart is

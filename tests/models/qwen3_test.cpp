@@ -360,7 +360,7 @@ TEST_CASE("qwen3: files that are no model") {
        "qwen3: F: the tensor 'token_embd.weight' has the shape (300, 256): expected (300, 128)"},
       {q1_0().set_type("output.weight", 12),
        "gguf: F: the tensor 'output.weight' has type 12 (Q4_K): convert the model to one of F32, "
-       "F16, BF16, Q8_0, Q4_0, Q1_0, Q2_0, TQ2_0"},
+       "F16, BF16, Q8_0, Q4_0, Q1_0, Q2_0, TQ2_0, TQ1_0, MXFP4"},
   };
   for (const auto& [bytes, expected] : cases) CHECK(open_error(bytes) == expected);
 }
