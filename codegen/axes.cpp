@@ -155,6 +155,30 @@ void choose_splits(const Loops& loops, const std::vector<Move>& vectors, std::ve
   }
 }
 
+// What a split leaves inside may be a loop of a few iterations, that of the two nibbles of a byte:
+// it is copied as a whole, so that its loads are shared, its shifts constants, and no loop is left.
+// Each copy has accumulators of its own, as far as there are registers for them.
+void choose_short_loops(const Loops& loops, const Target& target, const std::vector<Move>& tiles,
+                        std::vector<Move>& moves) {
+  constexpr int64_t longest = 4;
+  RangeSet packed = 0;
+  for (const Region& region : loops.regions) packed |= region.packed_ranges();
+  int64_t accumulators = 1;
+  for (const Move& tile : tiles) accumulators *= tile.amount;
+  std::vector<Move> copies;
+  std::set<int64_t> seen;
+  int64_t inner = first_inner_id;
+  for (const Move& move : moves) {
+    if (move.kind != Move::Kind::Split) continue;
+    int64_t id = inner++;
+    bool innermost = seen.insert(move.range).second;
+    bool fits = accumulators * move.amount <= target.registers * 3 / 4;
+    if (!innermost || !fits || move.amount > longest || (packed & range_bit(move.range))) continue;
+    copies.push_back({Move::Kind::Unroll, id, true, move.amount});
+  }
+  moves.insert(moves.end(), copies.begin(), copies.end());
+}
+
 }  // namespace
 
 std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
@@ -177,6 +201,7 @@ std::vector<Move> choose_axes(const UOp& ast, const Target& target) {
   for (const Region& region : loops.regions) {
     choose_accumulators(region, tiles, moves);
   }
+  choose_short_loops(loops, target, tiles, moves);
   moves.insert(moves.end(), tiles.begin(), tiles.end());
   for (const Region& region : loops.regions) {
     if (!region.sharing) continue;

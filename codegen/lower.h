@@ -36,6 +36,9 @@ struct Move {
   friend bool operator==(const Move&, const Move&) = default;
 };
 
+/// The id of the loop inside of the first split; each further split's is one more.
+inline constexpr int64_t first_inner_id = 40;
+
 std::string to_string(const Move& move);
 /// The move that to_string() writes so; none for any other text.
 std::optional<Move> parse_move(const std::string& text);

@@ -126,7 +126,6 @@ std::optional<Move> parse_move(const std::string& text) {
 }
 
 UOp apply_moves(const UOp& ast, const std::vector<Move>& moves) {
-  constexpr int64_t first_inner_id = 40;
   int64_t next_id = first_inner_id;
   UOp result = ast;
   for (const Move& move : moves) {
