@@ -47,6 +47,19 @@ TEST_CASE("a product's tile shares both operands") {
   CHECK(moves_of(a.sum({1})) == "vector k1 by 8; parallel r0");
 }
 
+// Low nibbles, then high ones: eight lanes make a loop of two vectors of them.
+TEST_CASE("axes: a short loop inside of a split is copied, as far as there are registers") {
+  auto moves_for = [](int64_t rows) {
+    Tensor bytes = Tensor::empty({rows, 16, 1, 8}, u8);
+    Tensor nibbles = (bytes >> (Tensor::arange(2) * 4).reshape({2, 1})) & 15;
+    Tensor weights = nibbles.reshape({rows, 256}).cast(f32);
+    return moves_of(Tensor::empty({1, 256}).linear(weights));
+  };
+  CHECK(moves_for(54) ==
+        "vector k1 by 8; split k1 by 2; unroll k40 by 2; unroll r0 by 6; parallel r0");
+  CHECK(moves_for(64) == "vector k1 by 8; split k1 by 2; unroll r0 by 8; parallel r0");
+}
+
 TEST_CASE("what is larger than caches is written past them, in whole aligned vectors") {
   CHECK(moves_of(Tensor::empty({2048, 2048}) + 1.0) == "vector r1 by 8; parallel r0; stream");
   CHECK(streams(Tensor::empty({2048, 2048}) + 1.0));
