@@ -1,6 +1,6 @@
 // The list of what a tensor library is asked for, tests/language/entries.txt, each line the name of
-// a test here ("suite/name" in a suite). An entry may be left out where docs/tensor.md says why, in a
-// table row that begins with its name; ten at most.
+// a test here ("suite/name" in a suite). An entry may be left out where docs/tensor.md says why, in
+// a table row that begins with its name; ten at most.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -43,6 +43,12 @@ std::vector<uint32_t> words_of(const std::string& hex) {
   return words;
 }
 
+std::vector<uint32_t> bits_of(const std::vector<float>& values) {
+  std::vector<uint32_t> bits;
+  for (const float value : values) bits.push_back(std::bit_cast<uint32_t>(value));
+  return bits;
+}
+
 }  // namespace
 
 // tests/golden/dequantize.json: blocks that ggml quantised, and what it makes of them.
@@ -62,10 +68,7 @@ TEST_CASE("formats: values are ggml's, bit for bit") {
     REQUIRE(n / format.values * format.bytes == std::ssize(*bytes));
     for (const char* device_name : {"INTERP", "CPU"}) {
       const Tensor packed = Tensor::view(bytes->data(), format.dtype, {n}, bytes);
-      const std::vector<float> values = to_vector<float>(packed, device(device_name));
-      std::vector<uint32_t> bits;
-      for (const float value : values) bits.push_back(std::bit_cast<uint32_t>(value));
-      CHECK(bits == expected);
+      CHECK(bits_of(to_vector<float>(packed, device(device_name))) == expected);
     }
   }
 }
@@ -86,16 +89,11 @@ TEST_CASE("formats: the whole range of MXFP4") {
   const DType mxfp4 = format_of(39, "'t'").dtype;
   for (const char* device_name : {"INTERP", "CPU"}) {
     const Tensor packed = Tensor::view(bytes->data(), mxfp4, {256 * 32}, bytes);
-    std::vector<uint32_t> bits;
-    for (const float value : to_vector<float>(packed, device(device_name))) {
-      bits.push_back(std::bit_cast<uint32_t>(value));
-    }
-    CHECK(bits == expected);
+    CHECK(bits_of(to_vector<float>(packed, device(device_name))) == expected);
   }
 }
 
-// Five trits are a byte for each of their 243 values, and what bytes are between those are read
-// like the one below.
+// Five trits have 243 values, so some bytes stand for none: they are read like the one below.
 TEST_CASE("formats: every byte of TQ1_0") {
   auto bytes = std::make_shared<std::vector<uint8_t>>();
   std::vector<float> expected;
