@@ -69,9 +69,8 @@ bool is_whole(const std::string& text) {
 
 // A declaration as the page shows it: without body, requirements, initializers and Here.
 std::string signature_of(std::string text) {
-  static const std::regex noise(
-      R"(,? ?Here = \{\}|^\[\[nodiscard\]\] |^template <[^>]*> |)"
-      R"(^requires [\w:]+<T> |^explicit | const$)");
+  static const std::regex noise(R"(,? ?Here = \{\}|^\[\[nodiscard\]\] |^template <[^>]*> |)"
+                                R"(^requires [\w:]+<T> |^explicit | const$)");
   static const std::regex initializers(R"(\) : .*)");
   text = one_line(text.substr(0, top_level(text, ";{")));
   if (text.starts_with("requires(")) text = one_line(text.substr(top_level(text, " ")));
