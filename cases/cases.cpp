@@ -76,6 +76,9 @@ std::vector<Case> make_cases() {
   });
   add("rope", [] { return input({4, 2, 16}, 1).rope(input({4, 1, 8}, 2), input({4, 1, 8}, 3)); });
   add("q1_0_matvec", [] { return input({1, 256}, 1).linear(one_bit_weights(32, 256, 2)); });
+  add("fixed12_matvec", [] {
+    return input({1, 256}, 1).quantize(128, 12).linear(one_bit_weights(64, 256, 2));
+  });
   add("q1_0_matmul", [] {
     return input({8, 256}, 1).narrow(0, 0, tokens()).linear(one_bit_weights(32, 256, 2));
   });

@@ -29,7 +29,7 @@ inline constexpr Option threads_option = {"-t --threads", "N", "0",
 inline constexpr Option device_option = {"-dev --device", "NAME", "",
                                          "where to run, see niwaki env; without it NIWAKI_DEVICE"};
 inline constexpr Option precision_option = {"--precision", "NAME", "exact",
-                                            "how activations are rounded before products"};
+                                            "activations: exact, fixed24, fixed18, fixed12"};
 inline constexpr Option cache_type_option = {"-ct --cache-type", "f32|f16", "f32",
                                              "what the KV cache keeps; f16 takes half the memory",
                                              choice()};

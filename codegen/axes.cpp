@@ -127,6 +127,14 @@ void choose_grid(const Loops& loops, std::vector<Move>& moves) {
   }
 }
 
+// Whether a stage is filled over the loop.
+bool is_written_over(const Loops& loops, const UOp& r) {
+  return std::any_of(loops.regions.begin(), loops.regions.end(), [&](const Region& region) {
+    const std::vector<UOp>& over = region.outputs;
+    return !region.is_kernel() && std::find(over.begin(), over.end(), r) != over.end();
+  });
+}
+
 // A reduce loop whose loads change their way every `c` iterations splits there, so that what is
 // constant for c iterations is computed once for them. Where values are packed it splits at every
 // such c: the loops of the stage are many and short, but the tile reads it in one.
@@ -134,6 +142,7 @@ void choose_splits(const Loops& loops, const std::vector<Move>& vectors, std::ve
   RangeSet packed = 0;
   for (const Region& region : loops.regions) packed |= region.packed_ranges();
   for (const UOp& r : loops.reduces) {
+    if (is_written_over(loops, r)) continue;
     int64_t lanes = 1;
     for (const Move& v : vectors) {
       if (v.reduce && v.range == r->get<RangeInfo>().id) lanes = v.amount;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 
+#include "codegen/lookups.h"
 #include "codegen/regions.h"
 #include "schedule/estimate.h"
 
@@ -37,6 +38,9 @@ double steps(const UOp& u, const Region& region) {
   return n;
 }
 
+// What it costs to bring the table of a lookup into registers.
+constexpr double table_cost = 2;
+
 // `packed_cost`: what it costs to read a packed value.
 StepCost step_cost(const Region& region, const UOp& r, const UOp& q, double packed_cost) {
   RangeSet first = r->ranges;
@@ -49,11 +53,16 @@ StepCost step_cost(const Region& region, const UOp& r, const UOp& q, double pack
     const UOp& inside = u->op == Op::Reduce ? u[0] : u;
     double n = steps(inside, region);
     if (!data || n == 1) continue;
-    bool in_first = inside->ranges & first;
-    bool in_second = inside->ranges & second;
-    double& sum =
-        in_first ? (in_second ? cost.both : cost.first) : (in_second ? cost.second : cost.neither);
-    sum += (region.is_packed(u) ? packed_cost : op_cost(u->op)) * n / most;
+    auto add = [&](RangeSet ranges, double operations) {
+      bool in_first = ranges & first;
+      bool in_second = ranges & second;
+      double& sum = in_first ? (in_second ? cost.both : cost.first)
+                             : (in_second ? cost.second : cost.neither);
+      sum += operations * n / most;
+    };
+    add(inside->ranges, region.is_packed(u) ? packed_cost : op_cost(u->op));
+    // Of a lookup the table is loaded once for all that read it.
+    if (auto table = table_index(u)) add(table->begin->ranges, table_cost);
   }
   return cost;
 }
@@ -116,6 +125,14 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
     double factor = waste(n, copies);
     return factor > 1 ? factor * 1.01 : 1;
   };
+  // Registers of a vector along one of the chosen axes.
+  auto registers_of = [&](const UOp& u) {
+    double bytes = double(byte_size(u->dtype.scalar()));
+    for (const UOp& axis : vectors.axes) {
+      if (u->ranges & axis->ranges) bytes *= lanes_of(axis);
+    }
+    return std::max<int64_t>(1, int64_t(bytes) / (4 * target.lanes));
+  };
   // Accumulators of the reduces that share a loop.
   auto accumulators = [&](const UOp& r, int64_t a, const UOp& q, int64_t b) {
     std::map<std::vector<const Node*>, int64_t> together;
@@ -123,7 +140,7 @@ Tile best_tile(const Loops& loops, const Region& region, const Target& target,
     for (const UOp& u : reduces) {
       std::vector<const Node*> key;
       for (const UOp& loop : loops_of(u)) key.push_back(loop.get());
-      int64_t copies = u->ranges & r->ranges ? a : 1;
+      int64_t copies = registers_of(u) * (u->ranges & r->ranges ? a : 1);
       if (q && (u->ranges & q->ranges)) copies *= b;
       most = std::max(most, together[key] += copies);
     }

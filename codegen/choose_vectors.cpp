@@ -5,6 +5,7 @@
 // than several: the rows of a softmax than its three loops over columns.
 #include <algorithm>
 
+#include "codegen/lookups.h"
 #include "codegen/regions.h"
 
 namespace niwaki {
@@ -34,6 +35,15 @@ struct Candidate {
   double gain;
 };
 
+// Whether bytes are what a region writes or looks up.
+bool is_of_bytes(const Region& region) {
+  const UOp& root = region.is_kernel() ? region.root[0] : region.root;
+  if (byte_size(root[root->op == Op::Store ? 2 : 1]->dtype) == 1) return true;
+  return std::any_of(region.nodes.begin(), region.nodes.end(), [](const UOp& u) {
+    return u->op == Op::Load && byte_size(u->dtype) == 1 && table_index(u);
+  });
+}
+
 // The loops of a region in their best number of lanes, as far as they gain anything, the best
 // first.
 std::vector<Candidate> vector_candidates(const Loops& loops, const Region& region,
@@ -48,11 +58,15 @@ std::vector<Candidate> vector_candidates(const Loops& loops, const Region& regio
     for (const UOp& r : *list) {
       if ((taken & r->ranges) || meets(loops, r, chosen.axes)) continue;
       Candidate best = {r, 1, 0.02 * region.cost};
-      for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) {
-        if (!comes_in_pieces(loops.ast, r, lanes)) continue;
-        double gain = region.cost - vector_cost(loops, region, r, lanes);
-        if (gain > best.gain) best = {r, lanes, gain};
-      }
+      auto consider = [&](int64_t lanes, double least_gain) {
+        if (!comes_in_pieces(loops.ast, r, lanes)) return;
+        double gain = region.cost - vector_cost(loops, region, r, lanes, target);
+        if (gain > least_gain) best = {r, lanes, gain};
+      };
+      for (int64_t lanes = target.lanes; lanes >= 4; lanes /= 2) consider(lanes, best.gain);
+      // Lanes of bytes are four times as many; where most are wider, they gain nothing.
+      double left = region.cost - best.gain;
+      if (is_of_bytes(region)) consider(4 * target.lanes, best.gain + 0.1 * left);
       if (best.lanes > 1) found.push_back(best);
     }
   }

@@ -6,6 +6,7 @@
 // Integers are divided where floor and truncation agree and never by zero, shifts are by less than
 // the width, max is a comparison, a cast of a float to an integer cannot leave its range: what C
 // and LLVM leave undefined is not rendered.
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -343,6 +344,45 @@ UOp test_by_sign(const UOp& u) {
   return where(moved < number(moved, 0), u[1], u[2]);
 }
 
+// --- lookups ---
+
+// A lookup without an instruction is a load for each lane.
+UOp load_each_lane(const UOp& u) {
+  const UOp& table = u[0];
+  UOp chosen = mask(u[1], table->dtype.lanes - 1);
+  std::vector<UOp> lanes;
+  for (int64_t i = 0; i < u->dtype.lanes; ++i) {
+    UOp lane = u->dtype.lanes == 1 ? chosen : make(Op::Swizzle, {chosen}, Axes{i});
+    lanes.push_back(make(Op::Load, {table[0], table[1] + cast(lane, i64)}));
+  }
+  return lanes.size() == 1 ? lanes[0] : make(Op::Stack, std::move(lanes));
+}
+
+// A table of twice the entries of the instruction's is two, between which the next bit of the index
+// chooses: brought to where a sign is, as processors choose by it. An index of bytes has to be
+// below the entries itself.
+UOp lookups(const UOp& u, const Target& target) {
+  if (u->op != Op::Lookup) return {};
+  expect(u[0]->op == Op::Load, "a lookup in a vector that is not in memory");
+  const LaneLookup* l = target.lookup(byte_size(u->dtype.scalar()));
+  const UOp& table = u[0];
+  int64_t entries = table->dtype.lanes;
+  bool fits = l && l->lanes == u->dtype.lanes && entries <= 2 * l->entries;
+  if (!fits) return load_each_lane(u);
+  if (entries <= l->entries) {
+    bool exact = (entries == l->entries && l->bytes > 1) || u[1]->hi < entries;
+    return exact ? UOp() : make(Op::Lookup, {table, mask(u[1], entries - 1)});
+  }
+  auto half = [&](int64_t first) {
+    UOp part = make(Op::Load, {table[0], table[1] + index(first)}, l->entries);
+    return make(Op::Lookup, {part, u[1]});
+  };
+  int64_t to_sign = bit_size(u[1]->dtype.scalar()) - std::bit_width(uint64_t(l->entries));
+  DType words = u[1]->dtype.scalar() == u32 ? i32 : i8;
+  UOp sign = bitcast_to(shift_left(u[1], to_sign), words);
+  return where(sign < number(sign, 0), half(l->entries), half(0));
+}
+
 }  // namespace
 
 UOp decompose(const UOp& ast, const Target& target) {
@@ -352,6 +392,7 @@ UOp decompose(const UOp& ast, const Target& target) {
     UOp expanded = target.native_functions ? UOp() : expand_transcendental(u);
     if (expanded) return expanded;
     if (u->op == Op::Max) return maximum(u);
+    if (u->op == Op::Lookup) return lookups(u, target);
     if (u->op == Op::Div || u->op == Op::Mod) return divide(u);
     if (u->op == Op::Bitcast && target.lanes == 1) return join_bytes(u);
     return target.masks ? UOp() : test_by_sign(u);

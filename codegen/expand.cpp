@@ -17,9 +17,12 @@
 // indices of an unrolled piece that overhangs are clamped: it computes and stores the last element
 // several times.
 #include <algorithm>
+#include <bit>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "codegen/lookups.h"
 #include "codegen/lower.h"
 #include "core/error.h"
 #include "core/rewrite.h"
@@ -151,6 +154,7 @@ class Vectorizer {
   UOp load(const UOp& u) {
     expect(u->dtype.lanes == 1, "a loop is vectorised inside of vectors");
     UOp memory = (*this)(u[0]);
+    if (UOp found = lookup(u)) return found;
     std::vector<UOp> at = each_lane(u[1]);
     // Each lane has its own element where it has memory of its own.
     if (has_lanes(u[0])) {
@@ -198,6 +202,28 @@ class Vectorizer {
     if (in_order) return wide;
     for (int64_t& o : offsets) o -= least;
     return make(Op::Swizzle, {wide}, Axes(offsets));
+  }
+
+  // An index as wide as an element, so that a lane of the one is a lane of the other: the word that
+  // it is taken from is widened.
+  static UOp as_wide(const UOp& u, DType wide) {
+    if (byte_size(u->dtype.scalar()) >= byte_size(wide)) return u;
+    bool takes = u->op == Op::Shr || u->op == Op::And;
+    return takes ? make(u->op, {as_wide(u[0], wide), as_wide(u[1], wide)}) : cast(u, wide);
+  }
+
+  // Where all lanes read from one short stretch, each the element that a value of its own says, the
+  // stretch is a vector and the load a lookup in it; null: it is not so.
+  UOp lookup(const UOp& u) {
+    std::optional<TableIndex> at = has_lanes(u[0]) ? std::nullopt : table_index(u);
+    if (!at || (at->begin->ranges & bit_) || is_integer_index(at->chosen)) return {};
+    UOp chosen = at->chosen;
+    int64_t entries = int64_t(std::bit_ceil(uint64_t(chosen->hi) + 1));
+    if (at->begin->lo < 0 || at->begin->hi + entries > memory_size(u[0])) return {};
+    // The lookup itself takes the index modulo the entries.
+    if (chosen->op == Op::And && is_const(chosen[1], double(entries - 1))) chosen = chosen[0];
+    UOp table = make(Op::Load, {u[0], at->begin}, entries);
+    return make(Op::Lookup, {table, as_wide((*this)(chosen), unsigned_of_same_width(u->dtype))});
   }
 
   // Where a vector of values goes: one place, or one a lane.

@@ -14,6 +14,8 @@ struct Pass {
   UOp (*run)(const UOp& ast, const Target& target);
   /// Loops are still as they were scheduled, so that every access can be proved once more.
   bool keeps_loops = false;
+  /// The code is only slower without it, so NIWAKI_OFF may name it.
+  bool is_optional = false;
 };
 
 bool implies(const UOp& gate, const UOp& condition) {
@@ -37,13 +39,15 @@ constexpr Pass passes[] = {
     // Every index is proved to stay in its buffer, before anything hides what it is.
     {"bounds", prove_bounds, true},
     // Arithmetic on one of two values is a choice between two results.
-    {"select", fold_choices, true},
+    {"select", fold_choices, true, true},
     // What the loops of a sum do not change multiplies the sum.
-    {"factor", factor},
+    {"factor", factor, false, true},
     // Loops are split, spread over threads, run as vectors or copied.
     {"axes", nullptr},
     // So does what only its innermost loop does not change.
-    {"groups", factor_groups},
+    {"groups", factor_groups, false, true},
+    // Vectors of bytes are added up without being widened.
+    {"widen", add_as_words, false, true},
     // Neighbours that are wanted together are loaded together.
     {"coalesce", coalesce},
     // Only ops and dtypes of the target are left.
@@ -58,6 +62,7 @@ LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace,
   bool verifies = env_int("NIWAKI_VERIFY") > 0;
   UOp result = ast;
   for (const Pass& pass : passes) {
+    if (pass.is_optional && is_off(pass.name)) continue;
     result = pass.run ? pass.run(result, target) : apply_moves(result, choose(result, target));
     if (verifies) {
       verify(result, Stage::Kernel, pass.name);
@@ -67,7 +72,7 @@ LinearCode lower(const UOp& ast, const Target& target, const PassTrace& trace,
   }
   // Ordered, with every loop closed.
   LinearCode linear = linearize(result, target);
-  prefetch_rows(linear, target);
+  if (!is_off("prefetch")) prefetch_rows(linear, target);
   linear.work = kernel_work(ast);
   return linear;
 }

@@ -110,6 +110,9 @@ UOp start_of_piece(const UOp& piece, const UOp& range, int64_t amount);
 UOp factor(const UOp& ast, const Target& target);
 UOp factor_groups(const UOp& ast, const Target& target);
 
+/// Sums of bytes in lanes of sixteen bits, two lanes in one word (widen.cpp).
+UOp add_as_words(const UOp& ast, const Target& target);
+
 /// Vectors of neighbouring elements become wide loads (coalesce.cpp).
 UOp coalesce(const UOp& ast, const Target& target);
 

@@ -21,6 +21,7 @@ namespace niwaki {
 namespace {
 
 constexpr int64_t least_bytes = 4 << 20;
+constexpr int64_t least_stream_bytes = 256 << 10;
 // Rows that share the second cache with the row that is gone through.
 constexpr int64_t most_row_bytes = 128 << 10;
 
@@ -63,12 +64,39 @@ std::vector<RowLoad> row_loads(const std::vector<UOp>& code) {
   return found;
 }
 
+// Elements from what a load reads to what it is going to read in a while, where an innermost loop
+// goes through a constant without a gap; 0: it does not.
+int64_t ahead(const UOp& load, const UOp& inner) {
+  constexpr int64_t distance = 2048;
+  bool vector = load->op == Op::Load && load->src.size() == 2 && load->dtype.lanes > 1;
+  if (!vector || load[0]->op != Op::Param || !load[0]->get<ParamInfo>().constant) return 0;
+  int64_t width = byte_size(load->dtype.scalar());
+  if (memory_size(load[0]) * width < least_stream_bytes) return 0;
+  int64_t step = factor_of(LinearForm::of(load[1]), inner);
+  return step == load->dtype.lanes ? distance / width : 0;
+}
+
+// Places in the code behind which memory is asked for, and how many elements ahead.
+using Prefetches = std::unordered_map<size_t, int64_t>;
+
+Prefetches streams(const std::vector<UOp>& code) {
+  Prefetches found;
+  std::vector<UOp> open;
+  for (size_t i = 0; i < code.size(); ++i) {
+    if (code[i]->op == Op::Range) open.push_back(code[i]);
+    if (code[i]->op == Op::End) open.pop_back();
+    int64_t elements = open.empty() ? 0 : ahead(code[i], open.back());
+    if (elements > 0) found[i] = elements;
+  }
+  return found;
+}
+
 }  // namespace
 
 void prefetch_rows(LinearCode& linear, const Target& target) {
   if (target.lanes == 1) return;
   std::vector<RowLoad> loads = row_loads(linear.code);
-  std::unordered_map<size_t, int64_t> rows;  // elements, by the place of a load
+  Prefetches rows = streams(linear.code);
   for (const RowLoad& load : loads) {
     auto reads_row = [&](const RowLoad& other) {
       return other.memory == load.memory && other.rows == load.rows && other.row == load.row;

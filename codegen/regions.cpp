@@ -9,6 +9,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "codegen/lookups.h"
 #include "ops/rules.h"
 #include "schedule/estimate.h"
 
@@ -92,11 +93,14 @@ double waste(double n, int64_t amount) {
 
 namespace {
 
-// Cost of a node with `r` (null: no axis) as vectors of `lanes`.
+// Cost of a node with `r` (null: no axis) as vectors of `lanes`, which are more than one register
+// where the lanes are wide.
 double cost_of(const UOp& u, const Loops& loops, const Region& region, const UOp& r,
-               int64_t lanes) {
+               int64_t lanes, const Target& target) {
   RangeSet bit = r ? r->ranges : 0;
-  double part = r ? waste(trips(r), lanes) / double(lanes) : 1;
+  double width = u->dtype.kind == Kind::Void ? 4 : double(byte_size(u->dtype));
+  double registers = std::max(1.0, double(lanes) * width / (4.0 * double(target.lanes)));
+  double part = r ? waste(trips(r), lanes) * registers / double(lanes) : 1;
   // A stage costs its stores: what it writes is the last of its values.
   bool writes = u->op == Op::Store || u->op == Op::Stage;
   bool memory = u->op == Op::Load || writes;
@@ -117,17 +121,22 @@ double cost_of(const UOp& u, const Loops& loops, const Region& region, const UOp
   double cost = iterations(u, loops);
   for (const UOp& o : loops_of(u)) cost *= trips(o);
   if (!r || !(at->ranges & bit)) return cost;
+  if (table_index(u)) {
+    const LaneLookup* lookup = target.lookup(byte_size(u->dtype));
+    return lookup && lookup->lanes == lanes ? cost * part : 2 * cost;
+  }
   return reads_together(at, r, lanes) ? cost * part : 2 * cost;
 }
 
 }  // namespace
 
-double vector_cost(const Loops& loops, const Region& region, const UOp& r, int64_t lanes) {
+double vector_cost(const Loops& loops, const Region& region, const UOp& r, int64_t lanes,
+                   const Target& target) {
   double total = 0;
-  for (const UOp& u : region.nodes) total += cost_of(u, loops, region, r, lanes);
+  for (const UOp& u : region.nodes) total += cost_of(u, loops, region, r, lanes, target);
   return total;
 }
 
-double Loops::cost(const Region& region) const { return vector_cost(*this, region, {}, 1); }
+double Loops::cost(const Region& region) const { return vector_cost(*this, region, {}, 1, {}); }
 
 }  // namespace niwaki

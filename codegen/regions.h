@@ -66,7 +66,8 @@ bool reads_together(const UOp& at, const UOp& r, int64_t lanes);
 /// What `n` iterations in pieces of `amount` cost, because the last piece does some again.
 double waste(double n, int64_t amount);
 /// Operations of a region with `r` (null: no loop) as vectors of `lanes`.
-double vector_cost(const Loops& loops, const Region& region, const UOp& r, int64_t lanes);
+double vector_cost(const Loops& loops, const Region& region, const UOp& r, int64_t lanes,
+                   const Target& target);
 
 // --- the choices, in order ---
 

@@ -39,6 +39,8 @@ std::string literal(DType t, Value v) {
 
 class Renderer {
  public:
+  explicit Renderer(const Target& target) : target_(target) {}
+
   std::string run(const LinearCode& linear, const std::string& name) {
     for (const UOp& p : linear.params) {
       int64_t i = p->get<ParamInfo>().index;
@@ -115,6 +117,7 @@ class Renderer {
       case Op::Scratch: return;
       case Op::Stack: return stack(u);
       case Op::Swizzle: return swizzle(u);
+      case Op::Lookup: return lookup(u);
       case Op::Load: return load(u);
       case Op::Store: return store(u);
       case Op::Prefetch: return prefetch(u);
@@ -255,6 +258,33 @@ class Renderer {
            lanes.size(), mask);
   }
 
+  // Lanes of a vector, whose names need not be in order.
+  std::string shuffled(DType t, const std::string& vector, const std::string& lanes, int64_t n) {
+    std::string made = fresh();
+    line("{} = shufflevector {} {}, {} poison, <{} x i32> <{}>", made, type(t), vector, type(t), n,
+         lanes);
+    return made;
+  }
+
+  // The instruction's table fills its register, however few entries that are.
+  void lookup(const UOp& u) {
+    const LaneLookup& l = *target_.lookup(byte_size(u->dtype.scalar()));
+    DType t = u->dtype;
+    int64_t entries = u[0]->dtype.lanes;
+    std::string table = value(u[0]);
+    if (entries != l.lanes) {
+      std::string lanes;
+      for (int64_t i = 0; i < l.lanes; ++i) {
+        lanes += fmt::format("{}i32 {}", i ? ", " : "", i % entries);
+      }
+      table = shuffled(u[0]->dtype, table, lanes, l.lanes);
+    }
+    std::string of = type(t);
+    std::string by = type(u[1]->dtype);
+    declarations_.insert(fmt::format("{} @{}({}, {})", of, l.function, of, by));
+    define(u, "call {} @{}({} {}, {} {})", of, l.function, of, table, by, value(u[1]));
+  }
+
   void call(const UOp& u, const std::string& function) {
     DType t = u->dtype;
     std::string suffix =
@@ -328,6 +358,7 @@ class Renderer {
     }
   }
 
+  const Target& target_;
   std::string body_;
   bool streams_ = false;
   std::string block_ = "entry";
@@ -340,8 +371,8 @@ class Renderer {
 
 }  // namespace
 
-std::string render_llvm(const LinearCode& linear, const std::string& name) {
-  return Renderer().run(linear, name);
+std::string render_llvm(const LinearCode& linear, const Target& target, const std::string& name) {
+  return Renderer(target).run(linear, name);
 }
 
 }  // namespace niwaki

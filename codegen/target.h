@@ -10,6 +10,18 @@ namespace niwaki {
 
 enum class Language : uint8_t { Llvm, C, Cuda, Metal, OpenCl };
 
+/// An instruction that looks lanes up in a register.
+struct LaneLookup {
+  /// Of an element.
+  int64_t bytes;
+  /// Lanes of the table, from which the lanes of the index choose.
+  int64_t entries;
+  /// Lanes of the index and of the result.
+  int64_t lanes;
+  /// LLVM's name of it: table and index, both of `lanes`, the table repeated to fill them.
+  std::string function;
+};
+
 struct Target {
   std::string name;
   Language language = Language::C;
@@ -25,13 +37,23 @@ struct Target {
   bool native_f16 = false;
   /// The renderer has exp, log2 and sin of f32; otherwise they are written out for vectors.
   bool native_functions = true;
+  /// None: a lookup is a load for each lane.
+  std::vector<LaneLookup> lookups = {};
   /// Runs core's scalar meanings: nothing is decomposed and no axis is chosen.
   bool interpreted = false;
+
+  /// The instruction for elements of so many bytes, the one with most lanes; null: there is none.
+  const LaneLookup* lookup(int64_t bytes) const;
+  /// Entries of a table of such elements that lookups may be made in.
+  int64_t table_entries(int64_t bytes) const;
 };
 
 /// Targets that can be rendered anywhere: "interp", "llvm" (a fixed AVX2-like machine), "c",
 /// "cuda", "metal", "opencl"; Error naming them for any other name.
 Target target_of(const std::string& name);
+
+/// The lookups of a vector extension, "avx2" or "avx512"; none of any other.
+std::vector<LaneLookup> lookups_of(const std::string& extension);
 
 /// The names target_of() knows.
 std::vector<std::string> target_names();

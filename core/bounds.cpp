@@ -190,7 +190,8 @@ Interval unclamped(const Node& n) {
     case Op::Shrink:
     case Op::Flip:
     case Op::Contiguous:
-    case Op::Swizzle: return source(0);
+    case Op::Swizzle:
+    case Op::Lookup: return source(0);
     default: return {lowest, highest};
   }
 }

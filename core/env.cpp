@@ -17,6 +17,9 @@ constexpr EnvVariable table[] = {
     {"NIWAKI_VERIFY", NIWAKI_VERIFY_DEFAULT,
      "1: check after every pass that the graph is legal and no access leaves its buffer, and at "
      "every call that a captured function still gives its graph; a debug build does"},
+    {"NIWAKI_OFF", "",
+     "rewrites that are left out, by name and with commas between: tabulate, limbs, share, "
+     "pack, select, factor, groups, widen, prefetch"},
     {"NIWAKI_CACHE", "",
      "directory of compiled programs; empty: the user's cache directory; "
      "'off': keep none"},
@@ -45,6 +48,11 @@ int64_t env_int(std::string_view name) {
   check(error == std::errc() && end == text.data() + text.size(), "env: {}={} is no integer", name,
         text);
   return value;
+}
+
+bool is_off(std::string_view rewrite) {
+  std::string all = "," + env("NIWAKI_OFF") + ",";
+  return all.find("," + std::string(rewrite) + ",") != std::string::npos;
 }
 
 }  // namespace niwaki

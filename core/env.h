@@ -24,4 +24,7 @@ std::string env(std::string_view name);
 /// The variable as an integer; Error naming it where it is none.
 int64_t env_int(std::string_view name);
 
+/// Whether NIWAKI_OFF names the rewrite.
+bool is_off(std::string_view rewrite);
+
 }  // namespace niwaki

@@ -258,6 +258,13 @@ void infer_stack(Node& n) {
   n.dtype = n.src[0]->dtype.vec(repeats ? n.get<int64_t>() : int64_t(n.src.size()));
 }
 
+void infer_lookup(Node& n) {
+  int64_t entries = n.src[0]->dtype.lanes;
+  expect(entries > 1 && !(entries & (entries - 1)), "lookup in {} lanes", entries);
+  expect(is_unsigned(n.src[1]->dtype.scalar()), "lookup by a {}", n.src[1]->dtype);
+  n.dtype = n.src[0]->dtype.vec(n.src[1]->dtype.lanes);
+}
+
 void infer_leaf(Node& n) {
   switch (n.op) {
     case Op::Const: n.dtype = n.get<Constant>().dtype; return;
@@ -318,6 +325,7 @@ void infer_type_and_shape(Node& n) {
     case Op::Contiguous: n.shape = n.src[0]->shape; return;
     case Op::Load: return infer_load(n);
     case Op::Stack: return infer_stack(n);
+    case Op::Lookup: return infer_lookup(n);
     case Op::Swizzle: n.dtype = n.src[0]->dtype.vec(int64_t(n.get<Axes>().size())); return;
     case Op::Store: return infer_store(n);
     case Op::Stage: return infer_stage(n);

@@ -9,6 +9,8 @@
 // caches have a chunk of rows more than the context; no launch writes to them.
 #include "models/language_model.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -55,10 +57,19 @@ Qwen3Config config_of(const Gguf& file) {
   return Qwen3Config::from(file);
 }
 
+// Bits of activations, by the name of a precision; 0: they stay floats.
+int64_t bits_of(const std::string& precision) {
+  for (const auto& [name, bits] : precisions()) {
+    if (name == precision) return bits;
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [name, bits] : precisions()) names.push_back(name);
+  fail("model: the precision {}: niwaki knows {}", printable(precision), fmt::join(names, ", "));
+}
+
 // The options with what was left open filled in.
 ModelOptions resolved(ModelOptions options, const Qwen3Config& config) {
-  check(options.precision == "exact", "model: the precision {}: niwaki knows exact",
-        printable(options.precision));
+  bits_of(options.precision);
   check(options.cache_type == f32 || options.cache_type == f16,
         "model: a KV cache of {}: niwaki knows f32 and f16", name(options.cache_type));
   check(options.threads >= 0, "model: {} threads: give 1 or more, or 0 for one a core",
@@ -84,6 +95,12 @@ std::string count_text(int64_t count) {
 
 }  // namespace
 
+std::span<const std::pair<std::string_view, int64_t>> precisions() {
+  static constexpr std::pair<std::string_view, int64_t> all[] = {
+      {"exact", 0}, {"fixed24", 24}, {"fixed18", 18}, {"fixed12", 12}};
+  return all;
+}
+
 struct LanguageModel::State {
   State(Gguf from, const ModelOptions& wanted)
       : file(std::move(from)),
@@ -93,6 +110,7 @@ struct LanguageModel::State {
         device(options.device.empty() ? default_device() : niwaki::device(options.device)),
         model(Qwen3::load(file, config, options.context + chunk, options.cache_type)),
         ids(Tensor::empty({chunk}, i32)) {
+    model.bits = bits_of(options.precision);
     if (options.threads > 0) device.set_threads(options.threads);
   }
 

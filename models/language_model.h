@@ -6,6 +6,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/dtype.h"
@@ -22,7 +24,7 @@ struct ModelOptions {
   std::string device;
   /// 0: one a core.
   int64_t threads = 0;
-  /// How activations are rounded before products: only "exact" (floats) for now.
+  /// How activations are rounded before products with packed weights: one of precisions().
   std::string precision = "exact";
   /// What keys and values are rounded to as they enter the KV cache: f32, not at all, or f16, which
   /// halves it.
@@ -30,6 +32,10 @@ struct ModelOptions {
   /// Called while kernels are compiled, with what is done and what there is.
   std::function<void(int64_t done, int64_t all)> progress;
 };
+
+/// What activations can be rounded to: names, and bits beside a sign; of "exact" 0, as it rounds
+/// nothing.
+std::span<const std::pair<std::string_view, int64_t>> precisions();
 
 class LanguageModel {
  public:

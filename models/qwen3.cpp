@@ -9,6 +9,7 @@
 #include <cmath>
 #include <memory>
 #include <numbers>
+#include <numeric>
 #include <set>
 
 #include "core/error.h"
@@ -26,7 +27,7 @@ Tensor Qwen3::block(const Tensor& hidden, const Layer& w, const UOp& pos) const 
   Tensor cos_t = cos.narrow(0, pos, t).unsqueeze(1);                    // t 1 e/2
   Tensor sin_t = sin.narrow(0, pos, t).unsqueeze(1);                    // t 1 e/2
   Tensor x = hidden;                                                    // t d
-  Tensor y = x.rms_norm(w.attn_norm, eps);                              // t d
+  Tensor y = rounded(x.rms_norm(w.attn_norm, eps), w.attn_q);           // t d
   Tensor q = y.linear(w.attn_q).reshape({t, h, e});                     // t h e
   Tensor k = y.linear(w.attn_k).reshape({t, g, e});                     // t g e
   Tensor v = y.linear(w.attn_v).reshape({t, g, e});                     // t g e
@@ -35,10 +36,16 @@ Tensor Qwen3::block(const Tensor& hidden, const Layer& w, const UOp& pos) const 
   k = w.k_cache.narrow(0, pos, t).assign(k).narrow(0, 0, s).cast(f32);  // s g e
   v = w.v_cache.narrow(0, pos, t).assign(v).narrow(0, 0, s).cast(f32);  // s g e
   Tensor mixed = attention(q, k, v, pos);                               // t h e
-  x = x + mixed.reshape({t, h * e}).linear(w.attn_output);              // t d
-  y = x.rms_norm(w.ffn_norm, eps);                                      // t d
+  mixed = rounded(mixed.reshape({t, h * e}), w.attn_output);            // t h*e
+  x = x + mixed.linear(w.attn_output);                                  // t d
+  y = rounded(x.rms_norm(w.ffn_norm, eps), w.ffn_gate);                 // t d
   Tensor gated = y.linear(w.ffn_gate).silu() * y.linear(w.ffn_up);      // t f
-  return x + gated.linear(w.ffn_down);                                  // t d
+  return x + rounded(gated, w.ffn_down).linear(w.ffn_down);             // t d
+}
+
+Tensor Qwen3::rounded(const Tensor& x, const Tensor& weight) const {
+  if (bits == 0 || !weight.dtype().packed) return x;
+  return x.quantize(std::gcd(*const_int(x.dim(-1)), 128), bits);
 }
 
 Tensor Qwen3::forward(const Tensor& ids, const UOp& pos) const {
@@ -49,7 +56,8 @@ Tensor Qwen3::forward(const Tensor& ids, const UOp& pos) const {
 }
 
 Tensor Qwen3::logits(const Tensor& hidden) const {
-  return hidden.rms_norm(output_norm, config.norm_eps).linear(output);  // t v
+  Tensor y = rounded(hidden.rms_norm(output_norm, config.norm_eps), output);  // t d
+  return y.linear(output);                                                    // t v
 }
 
 namespace {

@@ -63,6 +63,8 @@ struct Qwen3 {
   Tensor output;
   Tensor cos;
   Tensor sin;
+  /// Of activations before they meet packed weights, in groups of 128; 0: they stay floats.
+  int64_t bits = 0;
 
   /// Gives the weight of a name and shape.
   using Weights = std::function<Tensor(const std::string&, const std::vector<int64_t>&)>;
@@ -82,6 +84,9 @@ struct Qwen3 {
 
   /// Hidden states f32[t, dim] -> logits f32[t, vocabulary].
   Tensor logits(const Tensor& hidden) const;
+
+  /// Activations as products with this weight take them: rounded to `bits` where it is packed.
+  Tensor rounded(const Tensor& x, const Tensor& weight) const;
 };
 
 }  // namespace niwaki

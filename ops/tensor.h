@@ -420,6 +420,10 @@ class Tensor {
   /// [..., k] and w [n, k] -> [..., n]: x @ w^T.
   Tensor linear(const Tensor& weight, Here = {}) const;
 
+  /// Whole multiples, of at most 2^bits - 1, of a step for each `group` elements of the last dim,
+  /// as f32; bits from 2 to 24. The gradient is 0.
+  Tensor quantize(int64_t group, int64_t bits, Here = {}) const;
+
   // --- convolution, pools, resampling: over as many axes as the kernel has ---
 
   /// [..., n...] -> [..., o..., k...]: the windows over the last axes.

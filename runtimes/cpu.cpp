@@ -136,6 +136,7 @@ std::unique_ptr<Device> make_cpu_device() {
   bool avx = jit->has_feature("avx2");
   target.lanes = avx512 ? 16 : avx ? 8 : 4;
   target.masks = avx512;
+  target.lookups = lookups_of(avx512 ? "avx512" : avx ? "avx2" : "");
   target.registers = avx512 ? 32 : 16;
   target.native_f16 = jit->has_feature("f16c") || !jit->has_feature("sse2");
   return std::make_unique<CpuDevice>(std::move(jit), target);

@@ -55,6 +55,7 @@ class InterpProgram : public Program {
         if (s->op != Op::Param && s->op != Op::Scratch) in.src.push_back(reg(s));
       }
       if (u->op == Op::Where) in.operand = u->dtype;
+      if (u->op == Op::Lookup) in.size = u[0]->dtype.lanes;
       if (u->op == Op::Swizzle) in.lanes = u->get<Axes>();
       if (u->op == Op::Update || u->op == Op::End) in.dst = in.src[0];
       else if (u->dtype != void_type) in.dst = reg(u);
@@ -109,6 +110,11 @@ class InterpProgram : public Program {
       case Op::Swizzle:
         for (size_t i = 0; i < in.lanes.size(); ++i) {
           r[in.dst + int64_t(i)] = r[in.src[0] + in.lanes[i]];
+        }
+        return at + 1;
+      case Op::Lookup:
+        for (int64_t i = 0; i < in.dtype.lanes; ++i) {
+          r[in.dst + i] = r[in.src[0] + (r[in.src[1] + i].i & (in.size - 1))];
         }
         return at + 1;
       case Op::Load: load(in, buffers); return at + 1;

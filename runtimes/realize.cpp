@@ -7,6 +7,7 @@
 #include "core/env.h"
 #include "core/error.h"
 #include "ops/rules.h"
+#include "runtimes/prepared.h"
 #include "runtimes/debug.h"
 #include "runtimes/recording.h"
 #include "runtimes/search.h"
@@ -33,11 +34,12 @@ std::unordered_map<const Node*, Compiled>& programs(const Device& device) {
 }
 
 // A kernel of an earlier process is as it was then, where neither a search chooses nor every pass
-// is to be verified.
+// is to be verified, nor one left out.
 std::shared_ptr<Program> compile(const Kernel& kernel, Device& device) {
   Compiled& entry = programs(device)[kernel.ast.get()];
   if (entry.program) return entry.program;
-  bool lowers_anew = env_int("NIWAKI_SEARCH") > 0 || env_int("NIWAKI_VERIFY") > 0;
+  bool lowers_anew = env_int("NIWAKI_SEARCH") > 0 || env_int("NIWAKI_VERIFY") > 0 ||
+                     !env("NIWAKI_OFF").empty();
   MoveChoice choose = choice_for(kernel, device);
   report_kernel(kernel, device, choose);
   entry.ast = kernel.ast;
@@ -116,6 +118,7 @@ Replay::Replay(const std::vector<Tensor>& outputs, Device& device,
   ScheduleReport report;
   schedule_ = niwaki::schedule(roots);
   report.show(roots, schedule_, device);
+  prepare(schedule_, device);
   for (const UOp& root : roots) shapes_.push_back(root->shape);
   for (const BufferRef& b : schedule_.outputs) {
     if (b->data) continue;

@@ -32,6 +32,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/node_map.h"
 #include "ops/rules.h"
 #include "schedule/blocks.h"
 #include "schedule/estimate.h"
@@ -64,6 +65,31 @@ bool is_condition(const UOp& u) {
   bool choice =
       x->op == Op::Where && essence(x[1])->op == Op::Const && essence(x[2])->op == Op::Const;
   return u->dtype == boolean || (x->dtype == boolean && x->op != Op::Reduce) || choice;
+}
+
+// What is made of stored integers alone, as the floats of quantize() are: to store it would take
+// more memory than they do, and hide from a product that its sum is one of integers.
+bool is_of_stored_integers(const UOp& u) {
+  constexpr size_t most_nodes = 64;
+  std::vector<UOp> todo = {u};
+  NodeMap<bool> seen;
+  bool has_integer = false;
+  for (size_t n = 0; !todo.empty(); ++n) {
+    UOp x = todo.back();
+    todo.pop_back();
+    if (std::exchange(seen[x.get()], true)) continue;
+    if (n > most_nodes || x->op == Op::Buffer || x->op == Op::Reduce) return false;
+    if (x->op == Op::Contiguous || x->op == Op::Const) {
+      has_integer |= x->op == Op::Contiguous && is_integer(x->dtype);
+      continue;
+    }
+    bool passes = is_movement(x->op) || x->op == Op::Cast || x->op == Op::Mul ||
+                  (is_elementwise(x->op) && !is_float(x->dtype));
+    if (!passes) return false;
+    size_t sources = is_movement(x->op) ? 1 : x->src.size();
+    todo.insert(todo.end(), x->src.begin(), x->src.begin() + int64_t(sources));
+  }
+  return has_integer;
 }
 
 struct Estimate {
@@ -197,7 +223,7 @@ class Placement {
   bool has_choice(const UOp& u, const std::vector<Use>& uses) const {
     bool computes = u->op == Op::Reduce ||
                     (is_elementwise(u->op) && estimates_.at(u.get()).varies && !is_condition(u));
-    if (!computes || outcomes_.is_passed(u)) return false;
+    if (!computes || outcomes_.is_passed(u) || is_of_stored_integers(u)) return false;
     bool once = uses.size() == 1 && evaluations(uses[0]) <= size_of(u->shape);
     return !once;
   }

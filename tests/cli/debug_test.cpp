@@ -30,7 +30,7 @@ TEST_CASE("cli: each level of NIWAKI_DEBUG shows what those before it do, and so
       {R"(CPU: \d+ kernels, \d+ threads, \d+ lanes; \d+ temporaries of \S+ KiB in an arena of)",
        R"(at most \S+ KiB at once, in kernel \d+)"},
       {R"(kernel    0 +\S+ us +\S+ GFLOP/s +\S+ GB/s +\d+ % of (memory|peak) )",
-       R"(\| f32\[1, 300\] <- f32\[1, 256\], .*q1_0\[300, 256\] \| output)",
+       R"(\| f32\[1, 300\] <- f16\[640\], .*u8\[10240\] \| output)",
        R"(all +\d+ +\S+ us .* % of both .*\| memory \S+ GB/s, peak \d+ GFLOP/s)"},
       {R"(=== f32\[1, 300\] <- )", R"(\nloops: r\d < )", R"(\nmoves: vector )"},
       {R"(--- linear\n)", R"(--- source\n)"},

@@ -5,6 +5,7 @@
 
 #include "cases/cases.h"
 #include "codegen/lower.h"
+#include "codegen/prepare.h"
 #include "codegen/render.h"
 #include "core/text.h"
 #include "schedule/schedule.h"
@@ -53,6 +54,26 @@ TEST_CASE("goldens of every pass") {
     }
     for (const auto& [stage, text] : texts) check_golden(stage, c.name, text);
   }
+}
+
+TEST_CASE("goldens of what is prepared") {
+  Target target = target_of("llvm");
+  int64_t changed = 0;
+  for (const Case& c : cases()) {
+    CAPTURE(c.name);
+    for (const Kernel& kernel : schedule_of(c).kernels) {
+      UOp before = kernel.ast;
+      auto trace = [&](const std::string& pass, const UOp& ast) {
+        if (ast != before) check_golden(pass, c.name, print(ast) + "\n");
+        before = ast;
+      };
+      Prepared prepared = prepare(kernel.ast, target, trace);
+      if (prepared.ast == kernel.ast) continue;
+      ++changed;
+      check_golden("prepared", c.name, print(lower(prepared.ast, target)));
+    }
+  }
+  CHECK(changed > 0);
 }
 
 TEST_CASE("goldens of every target's source") {

@@ -77,6 +77,7 @@ std::vector<UOp> samples() {
       make(Op::Prefetch, {in, i}),
       lanes, make(Op::Stack, {f, f * 2.0}), lanes * 2.0, make(Op::Swizzle, {lanes}, Axes{3, 0}),
       make(Op::Cast, {lanes}, i32.vec(4)),
+      make(Op::Lookup, {lanes, make(Op::Stack, {constant(u8, 3)}, int64_t(2))}),
   };
 }
 

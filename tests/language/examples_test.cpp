@@ -264,6 +264,7 @@ const std::vector<Example> examples = {
     {"matmul", SHOWN(x.matmul(v)), "[7, -19]"},
     {"dot", SHOWN(v.dot(v)), "14"},
     {"linear", SHOWN(v.linear(x)), "[7, -19]"},
+    {"quantize", SHOWN(v.quantize(3, 2)), "[3, 1, 2]"},
     {"pool", SHOWN(v.pool({2})), "[[3, 1]]"},
     {"conv2d", SHOWN(g.conv2d(Tensor::ones({1, 1, 2, 2}), {.stride = {2}})),
      "[[[[10, 18], [42, 50]]]]"},

@@ -303,7 +303,7 @@ TEST_CASE("language_model: options that cannot be met") {
   CHECK(with([](ModelOptions& o) { o.context = -1; }) ==
         "model: a context of -1 tokens: the model was made for 1 to 2048");
   CHECK(with([](ModelOptions& o) { o.precision = "fast"; }) ==
-        "model: the precision 'fast': niwaki knows exact");
+        "model: the precision 'fast': niwaki knows exact, fixed24, fixed18, fixed12");
   CHECK(with([](ModelOptions& o) { o.cache_type = i8; }) ==
         "model: a KV cache of i8: niwaki knows f32 and f16");
   CHECK(with([](ModelOptions& o) { o.threads = -1; }) ==
