@@ -28,7 +28,11 @@ Tensor Tensor::quantize(int64_t group, int64_t bits, Here) const {
   Tensor step = (peak / most).contiguous();                            // ... n/group 1
   Tensor scale = niwaki::where(peak > 0, most / peak, 0);              // ... n/group 1
   const DType t = bits < 16 ? i16 : i32;
-  Tensor whole = (groups * scale).round().cast(t).contiguous();        // ... n/group group
+  Tensor scaled = groups * scale;                                      // ... n/group group
+  // Below 2^22, behind this number a float has no fraction left: what is added is rounded.
+  constexpr double no_fraction = 0x1.8p23;
+  scaled = bits <= 22 ? (scaled + no_fraction) - no_fraction : scaled.round();
+  Tensor whole = scaled.cast(t).contiguous();                          // ... n/group group
   Tensor codes = whole.clamp(Tensor(-most).cast(t), Tensor(most).cast(t));
   return (codes.cast(f32) * step).reshape(dims_of(shape()));
 }
