@@ -70,13 +70,6 @@ UOp as_kernel(const UOp& stage) {
   return renumbered(make(Op::Sink, std::move(stores)));
 }
 
-bool depends_on_variables(const UOp& u) {
-  for (const UOp& x : toposort(u)) {
-    if (x->op == Op::Variable) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 UOp share_tables(const UOp& ast, int64_t next_param, std::vector<Shared>& shared) {
@@ -87,7 +80,7 @@ UOp share_tables(const UOp& ast, int64_t next_param, std::vector<Shared>& shared
     UOp u = todo.back();
     todo.pop_back();
     if (std::exchange(seen[u.get()], true)) continue;
-    bool outside = u->op == Op::Stage && u->ranges == 0 && !depends_on_variables(u);
+    bool outside = u->op == Op::Stage && u->ranges == 0;
     UOp kernel = outside ? as_kernel(u) : UOp();
     if (!kernel || kernel_work(kernel) < least_work) {
       todo.insert(todo.end(), u->src.begin(), u->src.end());

@@ -38,7 +38,8 @@ namespace {
 
 struct Sum {
   std::vector<UOp> factors;
-  std::vector<UOp> loops;  // outermost first
+  std::vector<UOp> loops;   // outermost first
+  std::vector<UOp> around;  // loops that it stands in
   RangeSet loop_bits() const {
     RangeSet bits = 0;
     for (const UOp& r : loops) bits |= r->ranges;
@@ -95,34 +96,34 @@ class NewLoops {
       if (u->op != Op::Range) continue;
       int64_t id = u->get<RangeInfo>().id;
       next_ = std::max(next_, id + 1);
-      if (id < first_inner_id) ends_[size_t(id)] = taken;
+      // No loop ends where it is itself: the number is taken.
+      if (id < first_inner_id) ends_[size_t(id)] = u;
     }
   }
   UOp operator()(int64_t end) { return range(index(end), next_++, AxisKind::Reduce); }
 
   void begin_table() { next_of_table_ = first_of_table; }
-  UOp of_table(int64_t end) {
-    while (ends_[size_t(next_of_table_)] != 0 && ends_[size_t(next_of_table_)] != end) {
+  UOp of_table(const UOp& end) {
+    while (ends_[size_t(next_of_table_)] && ends_[size_t(next_of_table_)] != end) {
       ++next_of_table_;
     }
     ends_[size_t(next_of_table_)] = end;
-    return range(index(end), next_of_table_++, AxisKind::Reduce);
+    return range(end, next_of_table_++, AxisKind::Reduce);
   }
 
   /// Whether there are numbers for so many more loops of sums, and for another table.
   bool have(int64_t n) const {
     constexpr int64_t most_of_table = 8;
     return next_ + n <= first_of_table &&
-           std::count(ends_.begin() + first_of_table, ends_.end(), 0) >= most_of_table;
+           std::count(ends_.begin() + first_of_table, ends_.end(), UOp()) >= most_of_table;
   }
 
  private:
   static constexpr int64_t first_of_table = 20;
-  static constexpr int64_t taken = -1;
   int64_t next_ = 0;
   int64_t next_of_table_ = first_of_table;
-  /// The iterations of the loop of each number; 0: there is none yet.
-  std::array<int64_t, first_inner_id> ends_ = {};
+  /// Where the loop of each number ends; null: there is none yet.
+  std::array<UOp, first_inner_id> ends_ = {};
 };
 
 // The sum with its loops cut where indices change their way.
@@ -145,8 +146,14 @@ Sum taken_apart(const UOp& reduce, NewLoops& make_loop) {
     }
     body = simplify(substitute(body, {{r, at}}));
   }
-  Sum sum = {{}, std::move(loops)};
+  Sum sum = {{}, std::move(loops), {}};
   add_factors(body, sum.factors);
+  for (const UOp& r : toposort(reduce)) {
+    if (r->op == Op::Range && (r->ranges & reduce->ranges)) sum.around.push_back(r);
+  }
+  std::sort(sum.around.begin(), sum.around.end(), [](const UOp& a, const UOp& b) {
+    return a->get<RangeInfo>().id < b->get<RangeInfo>().id;
+  });
   return sum;
 }
 
@@ -271,7 +278,8 @@ bool is_constant_word(const UOp& u) {
 }
 
 // A loop of the sum and a word that a row has in it, through which alone the row reaches what
-// depends on the loop.
+// depends on the loop. The vectors of a matrix that all rows are multiplied with are no rows: each
+// has its table.
 std::vector<Field> fields_of(const Sum& sum) {
   constexpr int64_t longest = 32;
   std::vector<Field> found;
@@ -289,7 +297,8 @@ std::vector<Field> fields_of(const Sum& sum) {
       bool of_row = (word->ranges & ~loops) && !(word->ranges & r->ranges);
       if (!of_row || !is_constant_word(word)) continue;
       UOp without = simplify(substitute(value, {{word, constant(word->dtype, 0)}}));
-      if (!(without->ranges & ~loops)) found.push_back({r, word, value});
+      RangeSet rows = word->ranges & ~loops;
+      if (!(without->ranges & rows)) found.push_back({r, word, value});
     }
   }
   return found;
@@ -393,7 +402,7 @@ struct Copies {
   Copies(const std::vector<UOp>& all, RangeSet used, NewLoops& make_loop) {
     for (const UOp& r : all) {
       if (!(used & r->ranges)) continue;
-      loops.push_back(make_loop.of_table(r[0]->hi));
+      loops.push_back(make_loop.of_table(r[0]));
       renamed.emplace_back(r, loops.back());
       read = read * index(r[0]->hi) + r;
       written = written * index(r[0]->hi) + loops.back();
@@ -412,7 +421,7 @@ UOp looked_up(const Field& field, const UOp& term, DType wide, const std::vector
   int64_t n_pieces = field.loop[0]->hi / field.length;
   UOp pieces = index(n_pieces);
   UOp width = index(int64_t(1) << field.width);
-  UOp entry = make_loop.of_table(n_pieces << field.width);
+  UOp entry = make_loop.of_table(index(n_pieces << field.width));
   UOp piece = simplify(entry / width);
   DType word = field.word->dtype;
   UOp low = cast(simplify(piece * index(field.step) + index(field.low)), word);
@@ -444,7 +453,7 @@ UOp looked_up(const Field& field, const UOp& term, DType wide, const std::vector
 bool pays(const Field& field, const UOp& reduce) {
   constexpr double threads = 2;
   constexpr double lookup = 3;
-  double rows = iterations(reduce->ranges, reduce);
+  double rows = iterations(field.word->ranges & reduce->ranges, reduce);
   double direct = double(field.length) * (cost_of(field.value) + 1);
   double table = double(int64_t(1) << field.width) * direct;
   return rows * direct > rows * lookup + threads * table;
@@ -481,7 +490,7 @@ UOp integers_looked_up(const Field& field, const Codes& codes, const std::vector
   std::vector<UOp> reduced = inner;
   reduced.push_back(field.loop);
   for (UOp& r : reduced) {
-    UOp copy = make_loop.of_table(r[0]->hi);
+    UOp copy = make_loop.of_table(r[0]);
     own.emplace_back(r, copy);
     r = copy;
   }
@@ -506,7 +515,9 @@ UOp integer_sum(const Field& field, Sum rest, const Arg& reduction, NewLoops& ma
   while (first > 0 && !varies(rest.loops[first - 1])) --first;
   std::vector<UOp> inner(rest.loops.begin() + int64_t(first), rest.loops.end());
   rest.loops.resize(first);
-  UOp whole = integers_looked_up(field, *codes, rest.loops, inner, make_loop);
+  std::vector<UOp> outer = rest.around;
+  outer.insert(outer.end(), rest.loops.begin(), rest.loops.end());
+  UOp whole = integers_looked_up(field, *codes, outer, inner, make_loop);
   rest.factors.push_back(cast(whole, field.value->dtype));
   return put_together(std::move(rest), reduction);
 }
@@ -529,7 +540,7 @@ UOp tabulated(const UOp& u, const Target& target, NewLoops& make_loop) {
   loops.begin_table();
   Sum sum = taken_apart(u, loops);
   auto without = [&](const Field& field) {
-    Sum rest;
+    Sum rest = {{}, {}, sum.around};
     for (const UOp& f : sum.factors) {
       if (!(f->ranges & field.loop->ranges)) rest.factors.push_back(f);
     }
@@ -548,7 +559,9 @@ UOp tabulated(const UOp& u, const Target& target, NewLoops& make_loop) {
     field = best_field(sum, target.table_entries(byte_size(u->dtype)));
     if (field.length == 0 || !pays(field, u)) return {};
     Sum rest = without(field);
-    rest.factors.push_back(looked_up(field, field.value, u->dtype, rest.loops, loops));
+    std::vector<UOp> outer = rest.around;
+    outer.insert(outer.end(), rest.loops.begin(), rest.loops.end());
+    rest.factors.push_back(looked_up(field, field.value, u->dtype, outer, loops));
     result = put_together(std::move(rest), u->arg);
   }
   make_loop = loops;

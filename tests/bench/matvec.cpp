@@ -1,8 +1,9 @@
 // How fast a vector is multiplied with the matrices of an 8B model, alone: packed weights a second,
 // and their share of what this machine reads.
 //
-//   bench_matvec [FORMAT] [THREADS] [REPEATS] [BITS] [MB]
-// BITS of the vector's elements: it is rounded to them; 0: it stays in floats.
+//   bench_matvec [FORMAT] [THREADS] [REPEATS] [BITS] [MB] [VECTORS]
+// BITS of the vector's elements: it is rounded to them; 0: it stays in floats. VECTORS that are
+// multiplied at once, as those of a prompt are: packed weights are then counted once for each.
 //
 // Enough copies of a matrix, MB of them, follow each other in one Replay that none of them is still
 // in a cache; 0: one, which may be.
@@ -66,6 +67,7 @@ int main(int argc, char** argv) try {
   const int64_t repeats = argc > 3 ? std::stoi(argv[3]) : 7;
   const int64_t bits = argc > 4 ? std::stoi(argv[4]) : 0;
   const double least_bytes = argc > 5 ? std::stod(argv[5]) * 1e6 : 96e6;
+  const int64_t vectors = argc > 6 ? std::stoi(argv[6]) : 1;
   Device& cpu = device("CPU");
   cpu.set_threads(threads);
   Pool pool(threads);
@@ -77,7 +79,8 @@ int main(int argc, char** argv) try {
                                {151936, 4096}}) {
     const double bytes = double(rows * columns) / double(format.values) * double(format.bytes);
     const int64_t copies = std::max<int64_t>(1, int64_t(least_bytes / bytes));
-    Tensor x = Tensor::from(std::vector<float>(size_t(columns), 0.5f), {1, columns});
+    std::vector<float> ones(size_t(vectors * columns), 0.5f);
+    Tensor x = Tensor::from(ones, {vectors, columns});
     if (bits > 0) x = x.quantize(128, bits);
     std::vector<Tensor> products;
     for (int64_t i = 0; i < copies; ++i) {
@@ -89,7 +92,8 @@ int main(int argc, char** argv) try {
     std::vector<double> times;
     std::vector<double> reads;
     for (int64_t i = 0; i < repeats; ++i) {
-      times.push_back(seconds_of([&] { replay.run(); }) / double(copies));
+      times.push_back(seconds_of([&] { replay.run(); }) /
+                      double(copies * vectors));
       reads.push_back(
           seconds_of([&] { bench::read_memory(memory.data(), memory.size(), pool); }) /
           double(copies));
