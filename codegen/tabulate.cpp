@@ -45,6 +45,12 @@ struct Sum {
     for (const UOp& r : loops) bits |= r->ranges;
     return bits;
   }
+  // All loops that a table of it may need an entry for each iteration of.
+  std::vector<UOp> all_loops() const {
+    std::vector<UOp> all = around;
+    all.insert(all.end(), loops.begin(), loops.end());
+    return all;
+  }
 };
 
 void add_factors(const UOp& u, std::vector<UOp>& factors) {
@@ -515,9 +521,7 @@ UOp integer_sum(const Field& field, Sum rest, const Arg& reduction, NewLoops& ma
   while (first > 0 && !varies(rest.loops[first - 1])) --first;
   std::vector<UOp> inner(rest.loops.begin() + int64_t(first), rest.loops.end());
   rest.loops.resize(first);
-  std::vector<UOp> outer = rest.around;
-  outer.insert(outer.end(), rest.loops.begin(), rest.loops.end());
-  UOp whole = integers_looked_up(field, *codes, outer, inner, make_loop);
+  UOp whole = integers_looked_up(field, *codes, rest.all_loops(), inner, make_loop);
   rest.factors.push_back(cast(whole, field.value->dtype));
   return put_together(std::move(rest), reduction);
 }
@@ -559,9 +563,7 @@ UOp tabulated(const UOp& u, const Target& target, NewLoops& make_loop) {
     field = best_field(sum, target.table_entries(byte_size(u->dtype)));
     if (field.length == 0 || !pays(field, u)) return {};
     Sum rest = without(field);
-    std::vector<UOp> outer = rest.around;
-    outer.insert(outer.end(), rest.loops.begin(), rest.loops.end());
-    rest.factors.push_back(looked_up(field, field.value, u->dtype, outer, loops));
+    rest.factors.push_back(looked_up(field, field.value, u->dtype, rest.all_loops(), loops));
     result = put_together(std::move(rest), u->arg);
   }
   make_loop = loops;

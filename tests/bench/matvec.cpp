@@ -92,8 +92,7 @@ int main(int argc, char** argv) try {
     std::vector<double> times;
     std::vector<double> reads;
     for (int64_t i = 0; i < repeats; ++i) {
-      times.push_back(seconds_of([&] { replay.run(); }) /
-                      double(copies * vectors));
+      times.push_back(seconds_of([&] { replay.run(); }) / double(copies * vectors));
       reads.push_back(
           seconds_of([&] { bench::read_memory(memory.data(), memory.size(), pool); }) /
           double(copies));

@@ -45,7 +45,9 @@ std::vector<float> whole_numbers(int64_t n) {
 std::vector<double> product(const std::vector<float>& x, const Tensor& w) {
   std::vector<float> values = to_vector<float>(w, device("INTERP"));
   std::vector<double> sums(values.size() / x.size());
-  for (size_t i = 0; i < values.size(); ++i) sums[i / x.size()] += double(values[i]) * x[i % x.size()];
+  for (size_t i = 0; i < values.size(); ++i) {
+    sums[i / x.size()] += double(values[i]) * x[i % x.size()];
+  }
   return sums;
 }
 
@@ -189,6 +191,44 @@ TEST_CASE("tables: with each rewrite left out the CPU still gives the product") 
   }
 }
 
+// A prompt: as many vectors as its tokens, a number that is known when it runs.
+TEST_CASE("tables: each vector of a matrix has its own, also where their number is a variable") {
+  constexpr int64_t most = 5;
+  Device& cpu = device("CPU");
+  int64_t threads = cpu.threads();
+  Tensor w = weights("Q1_0", 256, 512, 10);
+  std::vector<float> matrix;
+  std::vector<double> sums;
+  for (int64_t i = 0; i < most; ++i) {
+    std::vector<float> x = whole_numbers(512);
+    for (size_t j = size_t(i); j < x.size(); j += 3) x[j] = j % 128 == 0 ? 4095 : float(i);
+    std::vector<double> own = product(x, w);
+    matrix.insert(matrix.end(), x.begin(), x.end());
+    sums.insert(sums.end(), own.begin(), own.end());
+  }
+  Tensor x = Tensor::from(matrix, {most, 512}).narrow(0, 0, variable("t", 1, most));
+  for (int64_t bits : {0, 12}) {
+    Tensor y = (bits ? x.quantize(128, bits) : x).linear(w);
+    bool looks_up = false;
+    for (const Kernel& kernel : schedule({y.uop()}).kernels) {
+      looks_up |= tabulate(kernel.ast, target_of("llvm")) != kernel.ast;
+    }
+    CHECK(looks_up);
+    for (int64_t n_threads : {1, 2}) {
+      cpu.set_threads(n_threads);
+      Replay replay({y}, cpu);
+      for (int64_t t : {most, int64_t(1), int64_t(3)}) {
+        CAPTURE(bits);
+        CAPTURE(t);
+        replay.run({{"t", t}});
+        const auto* got = static_cast<const float*>(replay.output(0).data);
+        CHECK(std::equal(got, got + t * 256, sums.begin()));
+      }
+    }
+  }
+  cpu.set_threads(threads);
+}
+
 // A layer's own weights in tables, and those of its neighbours: what reads one vector reads one
 // table, and the copy of a weight is made once.
 TEST_CASE("tables: products with one vector share a table, launches share copies") {
@@ -258,14 +298,18 @@ TEST_CASE("tables: a format invented here") {
   }
   Tensor w = Tensor::view(data->data(), DType{Kind::Packed, 1, &type}, {rows, columns}, data);
   std::vector<float> x;
-  for (int64_t i = 0; i < columns; ++i) x.push_back(i % 40 == 0 ? 4095 : float(i * 31 % 4000) - 2000);
+  for (int64_t i = 0; i < columns; ++i) {
+    x.push_back(i % 40 == 0 ? 4095 : float(i * 31 % 4000) - 2000);
+  }
   std::vector<double> sums = product(x, w);
   for (int64_t bits : {0, 12}) {
     CAPTURE(bits);
     Tensor input = Tensor::from(x, {1, columns});
     Tensor y = (bits ? input.quantize(40, bits) : input).linear(w);
     std::vector<float> got = to_vector<float>(y, device("CPU"));
-    for (size_t i = 0; i < sums.size(); ++i) CHECK(got[i] == doctest::Approx(sums[i]).epsilon(1e-5));
+    for (size_t i = 0; i < sums.size(); ++i) {
+      CHECK(got[i] == doctest::Approx(sums[i]).epsilon(1e-5));
+    }
   }
 }
 
@@ -312,8 +356,8 @@ TEST_CASE("tables: the error of each precision") {
 
 TEST_CASE("quantize: groups that do not divide, and bits that there are none of") {
   Tensor x = Tensor::empty({2, 100});
-  CHECK_THROWS_WITH(x.quantize(64, 12),
-                    doctest::Contains("quantize: groups of 64 do not divide the last dim of (2, 100)"));
+  const char* divides = "quantize: groups of 64 do not divide the last dim of (2, 100)";
+  CHECK_THROWS_WITH(x.quantize(64, 12), doctest::Contains(divides));
   CHECK_THROWS_WITH(x.quantize(50, 1), doctest::Contains("quantize: to 1 bits: 2 to 24"));
   CHECK_THROWS_WITH(x.quantize(50, 25), doctest::Contains("quantize: to 25 bits: 2 to 24"));
 }
